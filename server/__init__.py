@@ -1,0 +1,1 @@
+"""The relay: takes in what devices measure, stores it, shows it on every screen and carries commands back."""

@@ -1,0 +1,77 @@
+"""Time, passed in. Nothing else in the house asks the operating system what time it is."""
+
+import ctypes
+import time
+import uuid
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Protocol
+
+_TIME_ERROR = 5  # adjtimex(2): the clock is not synchronised
+_TIMEX_BYTES = 512  # more than any platform's struct timex
+
+
+class Clock(Protocol):
+    """Wall time for people, monotonic time for intervals, and how far the wall time can be trusted."""
+
+    @property
+    def boot_id(self) -> str:
+        """Names this boot: monotonic times compare only within one."""
+
+    def now(self) -> datetime:
+        """Wall time, in UTC."""
+
+    def monotonic_ns(self) -> int:
+        """Nanoseconds since some fixed point of this boot; never steps back."""
+
+    def synchronised(self) -> bool:
+        """True when a time source (NTP, PTP) has set the wall clock."""
+
+
+class SystemClock:
+    """The machine's own clock."""
+
+    @cached_property
+    def boot_id(self) -> str:
+        try:
+            return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        except OSError:
+            return str(uuid.uuid4())
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def monotonic_ns(self) -> int:
+        return time.monotonic_ns()
+
+    def synchronised(self) -> bool:
+        # adjtimex(2) with a zeroed struct only asks; it needs no privilege.
+        try:
+            libc = ctypes.CDLL(None, use_errno=True)
+            return bool(libc.adjtimex(ctypes.create_string_buffer(_TIMEX_BYTES)) not in (-1, _TIME_ERROR))
+        except (OSError, AttributeError):
+            return False
+
+
+def monotonic_s(clock: Clock) -> float:
+    """Monotonic seconds of `clock`, for deadlines."""
+    return clock.monotonic_ns() / 1e9
+
+
+def iso_utc(moment: datetime) -> str:
+    """`moment` as the contract writes it: ISO 8601, UTC, milliseconds, `Z`."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+
+
+def parse_iso_utc(text: str) -> datetime:
+    """Read a time stamp that `iso_utc` wrote (or any ISO 8601 with a zone). Raises `ValueError`."""
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError(f"time stamp without a zone: {text!r}")
+    return moment.astimezone(UTC)
+
+
+def local_text(moment: datetime) -> str:
+    """`moment` in the machine's own zone as the original contract writes it: `YYYY-MM-DD HH:MM:SS`."""
+    return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S")

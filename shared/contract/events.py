@@ -1,0 +1,369 @@
+"""Every event, once. This is the only file in which a wire name is written."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from shared.contract import payloads
+from shared.contract.payloads import Accessory
+from shared.contract.spec import Delivery, EventSpec, Namespace, Role
+
+# --- the mission's twelve, in its order -----------------------------------------------------------------------------
+
+SENSOR_DATA_PUB_PI: Final = EventSpec(
+    name="sensor_data_pub_pi",
+    namespace=Namespace.PI,
+    publisher=Role.PI,
+    subscriber=Role.RELAY,
+    timeout_s=30.0,
+    broadcast=False,
+    description="To automate fetch the sensor data and send to Flask server.",
+    payload=payloads.SensorData,
+    delivery=Delivery.AT_LEAST_ONCE,
+)
+
+SENSOR_DATA_PUB_CLIENT: Final = EventSpec(
+    name="sensor_data_pub_client",
+    namespace=Namespace.CLIENT,
+    publisher=Role.RELAY,
+    subscriber=Role.CLIENT,
+    timeout_s=None,
+    broadcast=True,
+    description="To send realtime sensor data to client.",
+    payload=payloads.ClientSensorData,
+    delivery=Delivery.LIVE,
+)
+
+SERVER_CLEAN_PUB: Final = EventSpec(
+    name="server_clean_pub",
+    namespace=Namespace.PI,
+    publisher=Role.RELAY,
+    subscriber=Role.PI,
+    timeout_s=None,
+    broadcast=True,
+    description="To send a force turning off signal to all accessories except the sensors.",
+    payload=payloads.CleanCommand,
+    delivery=Delivery.COMMAND,
+)
+
+ACCESSORY_STATUS_PUB_CLIENT: Final = EventSpec(
+    name="accessory_status_pub_client",
+    namespace=Namespace.CLIENT,
+    publisher=Role.RELAY,
+    subscriber=Role.CLIENT,
+    timeout_s=None,
+    broadcast=True,
+    description="To send the accessories status to client.",
+    payload=payloads.AccessoryState,
+    delivery=Delivery.LIVE,
+)
+
+LED_STATUS_CHECK_PUB_SYSTEM: Final = EventSpec(
+    name="LED_status_check_pub_system",
+    namespace=Namespace.PI,
+    publisher=Role.RELAY,
+    subscriber=Role.PI,
+    timeout_s=None,
+    broadcast=True,
+    description="To emit a signal make the LED report its status.",
+    payload=payloads.CheckCommand,
+    delivery=Delivery.COMMAND,
+)
+
+LED_STATUS_PUB_PI: Final = EventSpec(
+    name="LED_status_pub_pi",
+    namespace=Namespace.PI,
+    publisher=Role.PI,
+    subscriber=Role.RELAY,
+    timeout_s=30.0,
+    broadcast=False,
+    description="To receive the status publish to Flask server regularly.",
+    payload=payloads.AccessoryStatus,
+    delivery=Delivery.CONFLATED,
+)
+
+LED_OFF_PUBLISH_SERVER: Final = EventSpec(
+    name="LED_off_publish_server",
+    namespace=Namespace.PI,
+    publisher=Role.RELAY,
+    subscriber=Role.PI,
+    timeout_s=None,
+    broadcast=True,
+    description="To send the turning off breath light signal.",
+    payload=payloads.SwitchCommand,
+    delivery=Delivery.COMMAND,
+)
+
+INFRARED_STATUS_CHECK_PUB_SYSTEM: Final = EventSpec(
+    name="infrared_status_check_pub_system",
+    namespace=Namespace.PI,
+    publisher=Role.RELAY,
+    subscriber=Role.PI,
+    timeout_s=None,
+    broadcast=True,
+    description="To emit a signal make the infrared sensor report its status.",
+    payload=payloads.CheckCommand,
+    delivery=Delivery.COMMAND,
+)
+
+INFRARED_STATUS_PUB_PI: Final = EventSpec(
+    name="infrared_status_pub_pi",
+    namespace=Namespace.PI,
+    publisher=Role.PI,
+    subscriber=Role.RELAY,
+    timeout_s=30.0,
+    broadcast=False,
+    description="To receive the status publish to Flask server regularly.",
+    payload=payloads.AccessoryStatus,
+    delivery=Delivery.CONFLATED,
+)
+
+INFRARED_OFF_PUBLISH_SERVER: Final = EventSpec(
+    name="infrared_off_publish_server",
+    namespace=Namespace.PI,
+    publisher=Role.RELAY,
+    subscriber=Role.PI,
+    timeout_s=None,
+    broadcast=True,
+    description="To send the turning off infrared sensor signal.",
+    payload=payloads.SwitchCommand,
+    delivery=Delivery.COMMAND,
+)
+
+MODEL_TRAIN_PUB_PI: Final = EventSpec(
+    name="model_train_pub_pi",
+    namespace=Namespace.PI,
+    publisher=Role.PI,
+    subscriber=Role.RELAY,
+    timeout_s=30.0,
+    broadcast=False,
+    description="To send the model train finish to Server.",
+    payload=payloads.ModelTrain,
+    delivery=Delivery.AT_LEAST_ONCE,
+)
+
+MODEL_TRAIN_PUB_CLIENT: Final = EventSpec(
+    name="model_train_pub_client",
+    namespace=Namespace.CLIENT,
+    publisher=Role.RELAY,
+    subscriber=Role.CLIENT,
+    timeout_s=None,
+    broadcast=True,
+    description="To send the model train status to client.",
+    payload=payloads.ClientModelTrain,
+    delivery=Delivery.LIVE,
+)
+
+THE_TWELVE: Final = (
+    SENSOR_DATA_PUB_PI,
+    SENSOR_DATA_PUB_CLIENT,
+    SERVER_CLEAN_PUB,
+    ACCESSORY_STATUS_PUB_CLIENT,
+    LED_STATUS_CHECK_PUB_SYSTEM,
+    LED_STATUS_PUB_PI,
+    LED_OFF_PUBLISH_SERVER,
+    INFRARED_STATUS_CHECK_PUB_SYSTEM,
+    INFRARED_STATUS_PUB_PI,
+    INFRARED_OFF_PUBLISH_SERVER,
+    MODEL_TRAIN_PUB_PI,
+    MODEL_TRAIN_PUB_CLIENT,
+)
+
+# --- additions ------------------------------------------------------------------------------------------------------
+
+LED_ON_PUBLISH_SERVER: Final = EventSpec(
+    name="LED_on_publish_server",
+    namespace=Namespace.PI,
+    publisher=Role.RELAY,
+    subscriber=Role.PI,
+    timeout_s=None,
+    broadcast=True,
+    description="Turn the breath light on, for the time of a lease where one is given.",
+    payload=payloads.SwitchCommand,
+    delivery=Delivery.COMMAND,
+    addition=True,
+)
+
+INFRARED_ON_PUBLISH_SERVER: Final = EventSpec(
+    name="infrared_on_publish_server",
+    namespace=Namespace.PI,
+    publisher=Role.RELAY,
+    subscriber=Role.PI,
+    timeout_s=None,
+    broadcast=True,
+    description="Make the infrared sensor watch, for the time of a lease where one is given.",
+    payload=payloads.SwitchCommand,
+    delivery=Delivery.COMMAND,
+    addition=True,
+)
+
+MOTION_PUB_PI: Final = EventSpec(
+    name="motion_pub_pi",
+    namespace=Namespace.PI,
+    publisher=Role.PI,
+    subscriber=Role.RELAY,
+    timeout_s=30.0,
+    broadcast=False,
+    description="The infrared sensor saw a movement begin or end.",
+    payload=payloads.Motion,
+    delivery=Delivery.AT_LEAST_ONCE,
+    addition=True,
+)
+
+MOTION_PUB_CLIENT: Final = EventSpec(
+    name="motion_pub_client",
+    namespace=Namespace.CLIENT,
+    publisher=Role.RELAY,
+    subscriber=Role.CLIENT,
+    timeout_s=None,
+    broadcast=True,
+    description="A device saw a movement begin or end.",
+    payload=payloads.ClientMotion,
+    delivery=Delivery.LIVE,
+    addition=True,
+)
+
+DEVICE_STATUS_PUB_CLIENT: Final = EventSpec(
+    name="device_status_pub_client",
+    namespace=Namespace.CLIENT,
+    publisher=Role.RELAY,
+    subscriber=Role.CLIENT,
+    timeout_s=None,
+    broadcast=True,
+    description="A device came online or went offline.",
+    payload=payloads.DeviceStatus,
+    delivery=Delivery.LIVE,
+    addition=True,
+)
+
+SNAPSHOT_PUB_CLIENT: Final = EventSpec(
+    name="snapshot_pub_client",
+    namespace=Namespace.CLIENT,
+    publisher=Role.RELAY,
+    subscriber=Role.CLIENT,
+    timeout_s=None,
+    broadcast=False,
+    description="All that is known now, to a page that joins.",
+    payload=payloads.Snapshot,
+    delivery=Delivery.LIVE,
+    addition=True,
+)
+
+REPLAY_REQUEST_CLIENT: Final = EventSpec(
+    name="replay_request_client",
+    namespace=Namespace.CLIENT,
+    publisher=Role.CLIENT,
+    subscriber=Role.RELAY,
+    timeout_s=30.0,
+    broadcast=False,
+    description="Send again what came after a cursor.",
+    payload=payloads.ReplayRequest,
+    delivery=Delivery.LIVE,
+    addition=True,
+)
+
+COMMAND_REQUEST_CLIENT: Final = EventSpec(
+    name="command_request_client",
+    namespace=Namespace.CLIENT,
+    publisher=Role.CLIENT,
+    subscriber=Role.RELAY,
+    timeout_s=30.0,
+    broadcast=False,
+    description="Check, switch or clean one device, a group or all; acked with the command's id.",
+    payload=payloads.CommandRequest,
+    delivery=Delivery.COMMAND,
+    addition=True,
+)
+
+COMMAND_RESULT_PUB_CLIENT: Final = EventSpec(
+    name="command_result_pub_client",
+    namespace=Namespace.CLIENT,
+    publisher=Role.RELAY,
+    subscriber=Role.CLIENT,
+    timeout_s=None,
+    broadcast=True,
+    description="Where a command stands at one device.",
+    payload=payloads.CommandResult,
+    delivery=Delivery.LIVE,
+    addition=True,
+)
+
+ERROR_PUB_PI: Final = EventSpec(
+    name="error_pub",
+    namespace=Namespace.PI,
+    publisher=Role.RELAY,
+    subscriber=Role.PI,
+    timeout_s=None,
+    broadcast=False,
+    description="A refusal that no ack could carry.",
+    payload=payloads.ErrorBody,
+    delivery=Delivery.LIVE,
+    addition=True,
+)
+
+ERROR_PUB_CLIENT: Final = EventSpec(
+    name=ERROR_PUB_PI.name,
+    namespace=Namespace.CLIENT,
+    publisher=Role.RELAY,
+    subscriber=Role.CLIENT,
+    timeout_s=None,
+    broadcast=False,
+    description=ERROR_PUB_PI.description,
+    payload=payloads.ErrorBody,
+    delivery=Delivery.LIVE,
+    addition=True,
+)
+
+ADDITIONS: Final = (
+    LED_ON_PUBLISH_SERVER,
+    INFRARED_ON_PUBLISH_SERVER,
+    MOTION_PUB_PI,
+    MOTION_PUB_CLIENT,
+    DEVICE_STATUS_PUB_CLIENT,
+    SNAPSHOT_PUB_CLIENT,
+    REPLAY_REQUEST_CLIENT,
+    COMMAND_REQUEST_CLIENT,
+    COMMAND_RESULT_PUB_CLIENT,
+    ERROR_PUB_PI,
+    ERROR_PUB_CLIENT,
+)
+
+CATALOGUE: Final = THE_TWELVE + ADDITIONS
+ERROR_PUB: Final = {spec.namespace: spec for spec in (ERROR_PUB_PI, ERROR_PUB_CLIENT)}
+
+# --- what belongs to one accessory ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class AccessoryEvents:
+    """The events of one accessory, and the words of the original in its switch bodies."""
+
+    check: EventSpec
+    on: EventSpec
+    off: EventSpec
+    status: EventSpec
+    on_type: str
+    off_type: str
+    sensor: bool
+    """True for what *clean* leaves alone."""
+
+
+ACCESSORIES: Final[dict[str, AccessoryEvents]] = {
+    Accessory.BREATH_LIGHT: AccessoryEvents(
+        check=LED_STATUS_CHECK_PUB_SYSTEM,
+        on=LED_ON_PUBLISH_SERVER,
+        off=LED_OFF_PUBLISH_SERVER,
+        status=LED_STATUS_PUB_PI,
+        on_type="BreathLightOpenSuccess",
+        off_type="BreathLightCloseSuccess",
+        sensor=False,
+    ),
+    Accessory.INFRARED_SENSOR: AccessoryEvents(
+        check=INFRARED_STATUS_CHECK_PUB_SYSTEM,
+        on=INFRARED_ON_PUBLISH_SERVER,
+        off=INFRARED_OFF_PUBLISH_SERVER,
+        status=INFRARED_STATUS_PUB_PI,
+        on_type="InfraredSensorOpenSuccess",
+        off_type="InfraredSensorCloseSuccess",
+        sensor=True,
+    ),
+}

@@ -1,0 +1,52 @@
+"""Every kind of value this product knows, once: its unit, its possible range and how precisely it is told."""
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """A kind of value. A reading outside `low`..`high` is a fault of the sensor, never a reading."""
+
+    name: str
+    title: str
+    unit: str
+    low: float
+    high: float
+    decimals: int = 1
+
+
+TEMPERATURE: Final = Quantity("temperature", "Temperature", "°C", -40, 80)
+HUMIDITY: Final = Quantity("humidity", "Humidity", "%RH", 0, 100)
+
+QUANTITIES: Final[dict[str, Quantity]] = {
+    quantity.name: quantity
+    for quantity in (
+        TEMPERATURE,
+        HUMIDITY,
+        Quantity("PM1.0", "PM1.0", "µg/m³", 0, 1000),
+        Quantity("PM2.5", "PM2.5", "µg/m³", 0, 1000),
+        Quantity("PM10", "PM10", "µg/m³", 0, 1000),
+        Quantity("cpu_temperature", "CPU temperature", "°C", -40, 125),
+        Quantity("cpu_load", "CPU load, 1 min", "", 0, 10_000, decimals=2),
+        Quantity("memory_used", "Memory used", "%", 0, 100),
+        Quantity("disk_used", "Disk used", "%", 0, 100),
+        Quantity("uptime", "Uptime", "s", 0, 1e10, decimals=0),
+        Quantity("under_voltage", "Under-voltage now", "", 0, 1, decimals=0),
+        Quantity("under_voltage_seen", "Under-voltage since boot", "", 0, 1, decimals=0),
+        Quantity("throttled", "CPU throttled now", "", 0, 1, decimals=0),
+    )
+}
+
+ANY_LOW: Final = -1e12
+ANY_HIGH: Final = 1e12
+"""Bounds of a quantity that is not in the table: it is passed on, without a unit."""
+
+
+def problem(name: str, value: float) -> str | None:
+    """Why `value` cannot be a reading of quantity `name`, or None where it can."""
+    quantity = QUANTITIES.get(name)
+    low, high, unit = (quantity.low, quantity.high, quantity.unit) if quantity else (ANY_LOW, ANY_HIGH, "")
+    if low <= value <= high:
+        return None
+    return f"`{name}` is {value:g}{unit}, outside {low:g} to {high:g}"

@@ -1,0 +1,47 @@
+"""What an event is."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from shared.contract.payloads import Payload
+
+
+class Namespace(StrEnum):
+    """A Socket.IO namespace: one door of the relay."""
+
+    PI = "/pi"
+    CLIENT = "/client"
+
+
+class Role(StrEnum):
+    """Who publishes or subscribes, in the mission's words: System is the agent, Flask the relay."""
+
+    PI = "System"
+    RELAY = "Flask"
+    CLIENT = "Client"
+
+
+class Delivery(StrEnum):
+    """What becomes of an event while its receiver is away, or slow."""
+
+    AT_LEAST_ONCE = "at least once: kept until acked, deduplicated by (device, stream, id)"
+    CONFLATED = "conflated: only the newest is worth sending late"
+    COMMAND = "command: addressed, answered, never sent late"
+    LIVE = "live: to those who are connected; the rest take a snapshot or a replay"
+
+
+@dataclass(frozen=True)
+class EventSpec:
+    """One event of the catalogue. `timeout_s` is how long its publisher waits for the ack (None: it asks for none)."""
+
+    name: str
+    namespace: Namespace
+    publisher: Role
+    subscriber: Role
+    timeout_s: float | None
+    broadcast: bool
+    description: str
+    payload: type[Payload]
+    delivery: Delivery
+    addition: bool = False
+    """True for what this product adds to the mission's twelve."""

@@ -1,0 +1,104 @@
+"""The hardened Socket.IO packet: strict JSON, no binary, no reserved names, a bounded length.
+
+A stock packet raises inside the library when it cannot be decoded: the sender learns nothing and the log fills with
+tracebacks. `StrictPacket` turns whatever cannot be an event into one whose `Inbound.refusal` says why, so that one
+guard answers everything.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from socketio import packet as socketio_packet
+
+from shared.errors import Code, Refusal
+
+MAX_EVENT_CHARS = 65_536
+"""The longest JSON text of one event. Senders check it before they queue: a longer one is refused for ever."""
+
+RESERVED_EVENTS = frozenset(
+    {"connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener", "*"}
+)
+"""Names that Socket.IO uses for itself; a peer that emits one would run the lifecycle handlers."""
+
+NOT_AN_EVENT = "not an event"
+"""Stands for the name of a message that has none; it is in no catalogue, so the guard meets it."""
+
+
+class StrictJson:
+    """JSON without NaN and infinities, in the shape in which Socket.IO wants a JSON library."""
+
+    @staticmethod
+    def dumps(value: object, **_: object) -> str:
+        """Compact JSON text. msgspec structs are encoded as they are, without a copy."""
+        return msgspec.json.encode(value).decode()
+
+    @staticmethod
+    def loads(text: str | bytes) -> Any:
+        """Decode JSON. Raises `Refusal` with `malformed` or `too_large`."""
+        if len(text) > MAX_EVENT_CHARS:
+            raise Refusal(Code.TOO_LARGE, f"{len(text)} characters; an event may have {MAX_EVENT_CHARS}")
+        try:
+            return msgspec.json.decode(text)
+        except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+            raise Refusal(Code.MALFORMED, f"not strict JSON: {error}") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Inbound:
+    """What arrived under an event's name."""
+
+    args: tuple[Any, ...]
+    wants_ack: bool
+    refusal: Refusal | None = None
+
+
+class JsonPacket(socketio_packet.Packet):  # type: ignore[misc]  # the library is not typed
+    """A Socket.IO packet in strict JSON, for the side that trusts its peer's framing."""
+
+    uses_binary_events = False
+    json = StrictJson
+
+
+class StrictPacket(JsonPacket):
+    """A Socket.IO packet for the side that trusts nobody."""
+
+    def __init__(self, *args: Any, encoded_packet: str | None = None, **kwargs: Any) -> None:
+        # The library takes an empty message for no message and leaves the packet without data.
+        super().__init__(*args, encoded_packet=" " if encoded_packet == "" else encoded_packet, **kwargs)
+
+    def decode(self, encoded_packet: str) -> int:
+        """Decode; never raise on what a peer sent. Returns 0: no packet has attachments."""
+        try:
+            attachments = super().decode(encoded_packet)
+            if attachments or self.packet_type in (socketio_packet.BINARY_EVENT, socketio_packet.BINARY_ACK):
+                raise Refusal(Code.BINARY_REFUSED)
+            self._check()
+        except Refusal as refusal:
+            self._refuse(refusal)
+        except (ValueError, TypeError, IndexError) as error:
+            self._refuse(Refusal(Code.MALFORMED, f"not a Socket.IO packet: {error}"))
+        return 0
+
+    def _check(self) -> None:
+        if self.packet_type in (socketio_packet.CONNECT, socketio_packet.DISCONNECT):
+            return
+        if self.packet_type == socketio_packet.ACK:
+            if self.id is None or not isinstance(self.data, list):
+                raise Refusal(Code.MALFORMED, "an ack has an id and a list")
+        elif self.packet_type == socketio_packet.EVENT:
+            if not isinstance(self.data, list) or not self.data or not isinstance(self.data[0], str):
+                raise Refusal(Code.MALFORMED, 'an event is a list that begins with its name: ["name", {…}]')
+            name, *args = self.data
+            refusal = Refusal(Code.UNKNOWN_EVENT, f"{name!r} is a reserved name") if name in RESERVED_EVENTS else None
+            self.data = [NOT_AN_EVENT if refusal else name, Inbound(tuple(args), self.id is not None, refusal)]
+        else:
+            raise Refusal(Code.MALFORMED, f"packet type {self.packet_type!r} is not for a server")
+
+    def _refuse(self, refusal: Refusal) -> None:
+        if self.packet_type == socketio_packet.CONNECT:
+            # The connect handler takes only an object; this makes it refuse.
+            self.data = [refusal.code]
+            return
+        self.packet_type = socketio_packet.EVENT
+        self.data = [NOT_AN_EVENT, Inbound((), self.id is not None, refusal)]

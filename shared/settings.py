@@ -56,7 +56,9 @@ def _read(file: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
-        raise SettingsError("--config", str(file), f"cannot be read ({error.strerror}); name an existing file") from None
+        raise SettingsError(
+            "--config", str(file), f"cannot be read ({error.strerror}); name an existing file"
+        ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError("--config", str(file), f"is not TOML: {error}") from None
 

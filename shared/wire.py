@@ -58,6 +58,9 @@ class JsonPacket(socketio_packet.Packet):  # type: ignore[misc]  # the library i
 
     uses_binary_events = False
     json = StrictJson
+    packet_type: int
+    data: Any
+    id: int | None
 
 
 class StrictPacket(JsonPacket):

@@ -109,7 +109,10 @@ PASSIVE = "被動"
 
 
 class Payload(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The base of every body."""
+    """The base of every body.
+
+    A field that holds its default is not sent. So the original's fields have none: its programs expect all of them.
+    """
 
     @classmethod
     def build(cls, **fields: Any) -> Self:
@@ -173,8 +176,8 @@ class SensorData(Outboxed, frozen=True, kw_only=True):
     id: Count
     """The event's number, gapless per stream."""
     datetime: LocalTime
+    fail: Annotated[tuple[Label, ...], Meta(max_length=64)]
     data: Readings
-    fail: Annotated[tuple[Label, ...], Meta(max_length=64)] = ()
     quality: Annotated[dict[Label, Quality], Meta(max_length=64)] = {}
     """Per quantity, where it is not `good`."""
 
@@ -250,26 +253,26 @@ class CommandBody(Payload, frozen=True, kw_only=True):
 class CheckCommand(CommandBody, frozen=True, kw_only=True):
     """Ask an accessory to report its status."""
 
-    action: Text = "check"
+    action: Text
 
 
 class CleanCommand(CommandBody, frozen=True, kw_only=True):
     """Turn off everything but the sensors."""
 
-    action: Text = "clean"
+    action: Text
 
 
 class SwitchCommand(CommandBody, frozen=True, kw_only=True):
     """Turn one accessory off or on."""
 
-    pin: Count | None = None
+    pin: Count | None
     """BCM number, null where the device did not tell."""
-    mode: Text = "BCM"
-    code: int = 200
+    mode: Text
+    code: int
     accessory: Label
     status: bool
     type: Text
-    msg: Text = ""
+    msg: Text
     lease_s: Seconds | None = None
     """An *on* that is not renewed ends after this time; the accessory goes to its safe state."""
 

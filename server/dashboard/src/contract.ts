@@ -1,0 +1,357 @@
+// Generated from shared/contract by `make contract`; edit it there.
+
+export const CONTRACT_VERSION = "1.0";
+
+export const EVENTS = {
+  SENSOR_DATA_PUB_PI: "sensor_data_pub_pi",
+  SENSOR_DATA_PUB_CLIENT: "sensor_data_pub_client",
+  SERVER_CLEAN_PUB: "server_clean_pub",
+  ACCESSORY_STATUS_PUB_CLIENT: "accessory_status_pub_client",
+  LED_STATUS_CHECK_PUB_SYSTEM: "LED_status_check_pub_system",
+  LED_STATUS_PUB_PI: "LED_status_pub_pi",
+  LED_OFF_PUBLISH_SERVER: "LED_off_publish_server",
+  INFRARED_STATUS_CHECK_PUB_SYSTEM: "infrared_status_check_pub_system",
+  INFRARED_STATUS_PUB_PI: "infrared_status_pub_pi",
+  INFRARED_OFF_PUBLISH_SERVER: "infrared_off_publish_server",
+  MODEL_TRAIN_PUB_PI: "model_train_pub_pi",
+  MODEL_TRAIN_PUB_CLIENT: "model_train_pub_client",
+  LED_ON_PUBLISH_SERVER: "LED_on_publish_server",
+  INFRARED_ON_PUBLISH_SERVER: "infrared_on_publish_server",
+  MOTION_PUB_PI: "motion_pub_pi",
+  MOTION_PUB_CLIENT: "motion_pub_client",
+  DEVICE_STATUS_PUB_CLIENT: "device_status_pub_client",
+  SNAPSHOT_PUB_CLIENT: "snapshot_pub_client",
+  REPLAY_REQUEST_CLIENT: "replay_request_client",
+  COMMAND_REQUEST_CLIENT: "command_request_client",
+  COMMAND_RESULT_PUB_CLIENT: "command_result_pub_client",
+  ERROR_PUB: "error_pub",
+} as const;
+
+export interface Quantity {
+  title: string;
+  unit: string;
+  low: number;
+  high: number;
+  decimals: number;
+}
+
+export const QUANTITIES: Record<string, Quantity> = {
+  "temperature": {"title": "Temperature", "unit": "°C", "low": -40, "high": 80, "decimals": 1},
+  "humidity": {"title": "Humidity", "unit": "%RH", "low": 0, "high": 100, "decimals": 1},
+  "PM1.0": {"title": "PM1.0", "unit": "µg/m³", "low": 0, "high": 1000, "decimals": 1},
+  "PM2.5": {"title": "PM2.5", "unit": "µg/m³", "low": 0, "high": 1000, "decimals": 1},
+  "PM10": {"title": "PM10", "unit": "µg/m³", "low": 0, "high": 1000, "decimals": 1},
+  "cpu_temperature": {"title": "CPU temperature", "unit": "°C", "low": -40, "high": 125, "decimals": 1},
+  "cpu_load": {"title": "CPU load, 1 min", "unit": "", "low": 0, "high": 10000, "decimals": 2},
+  "memory_used": {"title": "Memory used", "unit": "%", "low": 0, "high": 100, "decimals": 1},
+  "disk_used": {"title": "Disk used", "unit": "%", "low": 0, "high": 100, "decimals": 1},
+  "uptime": {"title": "Uptime", "unit": "s", "low": 0, "high": 10000000000.0, "decimals": 0},
+  "under_voltage": {"title": "Under-voltage now", "unit": "", "low": 0, "high": 1, "decimals": 0},
+  "under_voltage_seen": {"title": "Under-voltage since boot", "unit": "", "low": 0, "high": 1, "decimals": 0},
+  "throttled": {"title": "CPU throttled now", "unit": "", "low": 0, "high": 1, "decimals": 0},
+};
+
+/** What *clean* leaves alone. */
+export const SENSOR_ACCESSORIES: readonly string[] = ["infrared_sensor"];
+
+/** What a device says of one of its accessories when it connects. */
+export interface AccessoryInfo {
+  accessory: string;
+  pin?: number | null;
+  mode?: string;
+  sensor?: boolean;
+}
+
+/** The state of one accessory of one device: what was asked, what it reported, and how fresh that is. */
+export interface AccessoryState {
+  datatime: string;
+  accessory: string;
+  status: boolean;
+  device?: string | null;
+  desired?: boolean | null;
+  link?: boolean | null;
+  reported_at?: string | null;
+  level?: number | null;
+  command?: string | null;
+  cause?: Cause | null;
+  fault?: Fault | null;
+  cursor?: number | null;
+  stream?: string | null;
+  id?: number | null;
+}
+
+/** What one accessory is, read back from its pin. For the infrared sensor, `status` means *watching*, not motion. */
+export interface AccessoryStatus {
+  device?: string | null;
+  stream?: string | null;
+  taken_at?: string | null;
+  clock?: ClockStamp | null;
+  status: boolean;
+  method?: string | null;
+  id?: number | null;
+  level?: number | null;
+  command?: string | null;
+  cause?: Cause | null;
+  fault?: Fault | null;
+}
+
+/** The one shape of every ack. */
+export interface Ack {
+  ok: boolean;
+  code: Code;
+  message?: string | null;
+  retry?: boolean | null;
+  id?: number | null;
+  command?: string | null;
+  devices?: Array<string> | null;
+  cursor?: number | null;
+}
+
+/** What a command asks of a device. */
+export type Action = "check" | "clean" | "off" | "on";
+
+/** Why a state is what it is. */
+export type Cause = "clean" | "lease" | "local_fault" | "restart" | "rule" | "user";
+
+/** Ask an accessory to report its status. */
+export interface CheckCommand {
+  command?: string | null;
+  ttl_s?: number | null;
+  action: string;
+}
+
+/** Turn off everything but the sensors. */
+export interface CleanCommand {
+  command?: string | null;
+  ttl_s?: number | null;
+  action: string;
+}
+
+/** The Socket.IO `auth` object of a page or program. */
+export interface ClientHello {
+  token?: string | null;
+  since?: number | null;
+}
+
+/** A training job's news, for pages. `status` is true from the start of training to its end. */
+export interface ClientModelTrain {
+  datatime: string;
+  accessory: string;
+  status: boolean;
+  device?: string | null;
+  stream?: string | null;
+  id?: number | null;
+  cursor?: number | null;
+  job?: string | null;
+  phase?: TrainingPhase | null;
+  reason?: string | null;
+  progress?: number | null;
+  samples?: number | null;
+  duration_s?: number | null;
+  metrics?: Record<string, number>;
+}
+
+/** The agent's body, passed through. */
+export interface ClientMotion {
+  device?: string | null;
+  stream?: string | null;
+  taken_at?: string | null;
+  clock?: ClockStamp | null;
+  id: number;
+  motion: boolean;
+  count?: number;
+  cursor?: number | null;
+}
+
+/** The agent's body, passed through, with the relay's cursor. */
+export interface ClientSensorData {
+  device?: string | null;
+  stream?: string | null;
+  taken_at?: string | null;
+  clock?: ClockStamp | null;
+  id: number;
+  datetime: string;
+  fail: Array<string>;
+  data: Record<string, number | null>;
+  quality?: Record<string, Quality>;
+  cursor?: number | null;
+}
+
+/** How far to trust the wall time of a sample. */
+export interface ClockStamp {
+  boot_id: string;
+  monotonic_ns: number;
+  synchronised: boolean;
+}
+
+/** Every code an ack, an `error_pub`, a command result or an HTTP answer may carry. */
+export type Code = "accepted" | "binary_refused" | "device_offline" | "duplicate" | "expired" | "forbidden" | "hardware_fault" | "host_refused" | "internal" | "invalid_payload" | "malformed" | "method_not_allowed" | "no_answer" | "not_found" | "origin_refused" | "queue_full" | "rate_limited" | "readback_differs" | "replaced" | "replay_incomplete" | "slow_consumer" | "stored" | "too_large" | "unauthenticated" | "unavailable" | "unknown_accessory" | "unknown_command" | "unknown_device" | "unknown_event" | "unknown_group" | "unknown_quantity" | "verified";
+
+/** Ask for one action at one device, at all with a tag, or at all there are. */
+export interface CommandRequest {
+  action: Action;
+  accessory?: string | null;
+  device?: string | null;
+  tag?: string | null;
+  all?: true | null;
+  ttl_s?: number | null;
+  lease_s?: number | null;
+}
+
+/** Where a command stands at one device. */
+export interface CommandResult {
+  command: string;
+  device: string;
+  action: Action;
+  state: CommandState;
+  code: Code;
+  at: string;
+  accessory?: string | null;
+  message?: string;
+  status?: boolean | null;
+  elapsed_ms?: number | null;
+}
+
+/** Where a command stands at one device. The last five are final. */
+export type CommandState = "accepted" | "expired" | "failed" | "refused" | "sent" | "superseded" | "verified";
+
+/** All that the relay knows of one device now. */
+export interface DeviceSnapshot {
+  device: string;
+  online: boolean;
+  since: string;
+  sample_interval_s?: number | null;
+  status_interval_s?: number | null;
+  simulated?: boolean;
+  tags?: Array<string>;
+  readings?: Record<string, LastReading>;
+  accessories?: Array<AccessoryState>;
+  motion?: ClientMotion | null;
+  training?: ClientModelTrain | null;
+}
+
+/** A device came or went. */
+export interface DeviceStatus {
+  device: string;
+  online: boolean;
+  since: string;
+  cursor?: number | null;
+}
+
+/** A refusal that nobody asked an ack for. */
+export interface ErrorBody {
+  code: Code;
+  message: string;
+  event?: string;
+  retry?: boolean;
+}
+
+/** What went wrong, as a stable code and in words. */
+export interface Fault {
+  code: Code;
+  message?: string;
+}
+
+/** The newest value of one quantity. */
+export interface LastReading {
+  value: number | null;
+  unit?: string;
+  taken_at: string;
+  quality?: Quality | null;
+}
+
+/** A training job's news. `status` is true while it trains: false is sent on success and on failure alike. */
+export interface ModelTrain {
+  device?: string | null;
+  stream?: string | null;
+  taken_at?: string | null;
+  clock?: ClockStamp | null;
+  status: boolean;
+  id?: number | null;
+  job?: string | null;
+  phase?: TrainingPhase | null;
+  reason?: string | null;
+  progress?: number | null;
+  samples?: number | null;
+  duration_s?: number | null;
+  metrics?: Record<string, number>;
+}
+
+/** The infrared sensor saw somebody move, or the movement ended. */
+export interface Motion {
+  device?: string | null;
+  stream?: string | null;
+  taken_at?: string | null;
+  clock?: ClockStamp | null;
+  id: number;
+  motion: boolean;
+  count?: number;
+}
+
+/** The Socket.IO `auth` object of an agent. An original agent sends none. */
+export interface PiHello {
+  token?: string | null;
+  device?: string | null;
+  version?: string | null;
+  contract?: string | null;
+  boot_id?: string | null;
+  stream?: string | null;
+  sample_interval_s?: number | null;
+  status_interval_s?: number | null;
+  simulated?: boolean;
+  accessories?: Array<AccessoryInfo>;
+}
+
+/** The state of one quantity, and why. */
+export interface Quality {
+  state: QualityState;
+  reason?: string;
+}
+
+/** How far a quantity can be trusted. */
+export type QualityState = "degraded" | "failed" | "good";
+
+/** Ask for every reading, change and motion after a cursor. */
+export interface ReplayRequest {
+  since: number;
+}
+
+/** One sampling round of every sensor on a Pi. A sensor that failed is named in `fail`; its values are null. */
+export interface SensorData {
+  device?: string | null;
+  stream?: string | null;
+  taken_at?: string | null;
+  clock?: ClockStamp | null;
+  id: number;
+  datetime: string;
+  fail: Array<string>;
+  data: Record<string, number | null>;
+  quality?: Record<string, Quality>;
+}
+
+/** What a page that joins needs to be right at once. */
+export interface Snapshot {
+  at: string;
+  role: string;
+  cursor: number;
+  devices: Array<DeviceSnapshot>;
+  contract: string;
+  demo?: boolean;
+}
+
+/** Turn one accessory off or on. */
+export interface SwitchCommand {
+  command?: string | null;
+  ttl_s?: number | null;
+  pin: number | null;
+  mode: string;
+  code: number;
+  accessory: string;
+  status: boolean;
+  type: string;
+  msg: string;
+  lease_s?: number | null;
+}
+
+/** Where a training job stands. */
+export type TrainingPhase = "failed" | "finished" | "progress" | "skipped" | "started";

@@ -222,6 +222,19 @@ MOTION_PUB_CLIENT: Final = EventSpec(
     addition=True,
 )
 
+DROP_PUB_PI: Final = EventSpec(
+    name="drop_pub_pi",
+    namespace=Namespace.PI,
+    publisher=Role.PI,
+    subscriber=Role.RELAY,
+    timeout_s=30.0,
+    broadcast=False,
+    description="Events that the agent gave up: which, how many and why.",
+    payload=payloads.Dropped,
+    delivery=Delivery.AT_LEAST_ONCE,
+    addition=True,
+)
+
 DEVICE_STATUS_PUB_CLIENT: Final = EventSpec(
     name="device_status_pub_client",
     namespace=Namespace.CLIENT,
@@ -318,6 +331,7 @@ ADDITIONS: Final = (
     INFRARED_ON_PUBLISH_SERVER,
     MOTION_PUB_PI,
     MOTION_PUB_CLIENT,
+    DROP_PUB_PI,
     DEVICE_STATUS_PUB_CLIENT,
     SNAPSHOT_PUB_CLIENT,
     REPLAY_REQUEST_CLIENT,

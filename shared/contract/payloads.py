@@ -15,6 +15,7 @@ from shared.contract import quantities
 from shared.errors import Code, Refusal
 
 T = TypeVar("T")
+P = TypeVar("P", bound="Payload")
 
 DeviceId = Annotated[
     str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$", description="A device's name: letters, digits, . _ -")
@@ -128,6 +129,11 @@ def parse(kind: type[T], body: object) -> T:
         raise Refusal(Code.INVALID_PAYLOAD, str(error)) from None
 
 
+def extend(kind: type[P], payload: Payload, **more: Any) -> P:
+    """`payload` as its extension `kind`, with `more` fields. All its parts have been validated; nothing is checked."""
+    return kind(**{**msgspec.structs.asdict(payload), **more})
+
+
 # --- parts of bodies ------------------------------------------------------------------------------------------------
 
 
@@ -140,6 +146,8 @@ class ClockStamp(Payload, frozen=True, kw_only=True):
     """Monotonic time of the sample, in nanoseconds."""
     synchronised: bool
     """True when a time source had set the wall clock at that moment."""
+    redated: bool = False
+    """True when `taken_at` was computed later in the same boot, after a time source had set the wall clock."""
 
 
 class Quality(Payload, frozen=True, kw_only=True):
@@ -221,6 +229,32 @@ class TrainingPhase(StrEnum):
     FINISHED = "finished"
     SKIPPED = "skipped"
     FAILED = "failed"
+
+
+class DropReason(StrEnum):
+    """Why an agent gave events up."""
+
+    OVERFLOW = "overflow"
+    AGE = "age"
+    DISK_FULL = "disk_full"
+    OVERSIZE = "oversize"
+    REFUSED = "refused"
+    CORRUPT = "corrupt"
+
+
+class Dropped(Outboxed, frozen=True, kw_only=True):
+    """Events that the agent gave up on purpose, or lost and knows it: what a gap in a stream's ids means."""
+
+    id: Count
+    reason: DropReason
+    count: Annotated[Count, Meta(description="How many events; of a lost file the most it can have been")]
+    first_id: Count | None = None
+    """The first id that is not coming; null where the events had not been given one yet."""
+    last_id: Count | None = None
+    """The last one. What was stored from between the two stays so."""
+    of_stream: Key | None = None
+    """The stream they belonged to; null: the stream of this record."""
+    message: Text = ""
 
 
 class ModelTrain(Outboxed, frozen=True, kw_only=True):

@@ -19,6 +19,7 @@ export const EVENTS = {
   INFRARED_ON_PUBLISH_SERVER: "infrared_on_publish_server",
   MOTION_PUB_PI: "motion_pub_pi",
   MOTION_PUB_CLIENT: "motion_pub_client",
+  DROP_PUB_PI: "drop_pub_pi",
   DEVICE_STATUS_PUB_CLIENT: "device_status_pub_client",
   SNAPSHOT_PUB_CLIENT: "snapshot_pub_client",
   REPLAY_REQUEST_CLIENT: "replay_request_client",
@@ -182,6 +183,7 @@ export interface ClockStamp {
   boot_id: string;
   monotonic_ns: number;
   synchronised: boolean;
+  redated?: boolean;
 }
 
 /** Every code an ack, an `error_pub`, a command result or an HTTP answer may carry. */
@@ -236,6 +238,24 @@ export interface DeviceStatus {
   online: boolean;
   since: string;
   cursor?: number | null;
+}
+
+/** Why an agent gave events up. */
+export type DropReason = "age" | "corrupt" | "disk_full" | "overflow" | "oversize" | "refused";
+
+/** Events that the agent gave up on purpose, or lost and knows it: what a gap in a stream's ids means. */
+export interface Dropped {
+  device?: string | null;
+  stream?: string | null;
+  taken_at?: string | null;
+  clock?: ClockStamp | null;
+  id: number;
+  reason: DropReason;
+  count: number;
+  first_id?: number | null;
+  last_id?: number | null;
+  of_stream?: string | null;
+  message?: string;
 }
 
 /** A refusal that nobody asked an ack for. */

@@ -1,0 +1,96 @@
+# `make` alone prints the targets.
+
+PYTHON ?= python3
+PORT ?= 5000
+VENV ?= .venv
+BIN := $(VENV)/bin
+PAGE := server/dashboard
+LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check format contract dashboard screenshot bench lock clean
+
+help: ## Print this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[1mmake %-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: $(VENV)/.run dashboard ## Set up, then run relay, simulated agent and page (PORT=5000)
+	@exec $(BIN)/pi-relay demo --port $(PORT) --state .state/demo
+
+test: $(VENV)/.dev dashboard ## Set up, then run all tests (ARGS="-k name" for some)
+	@cd $(PAGE) && PATH="$(NODE_PATH_FIRST)" npm test --silent
+	$(BIN)/pytest $(ARGS)
+
+check: $(VENV)/.dev $(PAGE)/node_modules/.package-lock.json ## Lint, types, architecture, generated files
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m shared.contract.export --check
+	$(BIN)/python -m tests.support.settings_docs --check
+	cd $(PAGE) && PATH="$(NODE_PATH_FIRST)" npm run check --silent
+
+format: $(VENV)/.dev ## Format the Python sources
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+contract: $(VENV)/.dev ## Generate docs, schemas and types from the contract and the settings
+	$(BIN)/python -m shared.contract.export
+	$(BIN)/python -m tests.support.settings_docs
+
+bench: $(VENV)/.dev ## Run the benchmarks; each prints a table (ARGS="-k name" for some)
+	$(BIN)/python -m tests.bench $(ARGS)
+
+screenshot: $(VENV)/.dev dashboard ## Take the pictures of the page for the README (needs Chromium)
+	$(BIN)/python -m tests.support.screenshot
+
+lock: $(VENV)/.dev ## Lock the dependencies anew
+	$(BIN)/pip install --quiet uv
+	$(LOCK) --extra agent --extra relay pyproject.toml .locks/build.in -o .locks/run.txt
+	$(LOCK) --extra dev pyproject.toml .locks/build.in -o .locks/dev.txt
+	$(LOCK) --extra pi pyproject.toml .locks/build.in -o .locks/pi.txt
+	$(LOCK) --extra node pyproject.toml -o .locks/node.txt
+
+clean: ## Remove everything that was built or installed here
+	rm -rf $(VENV) .state $(PAGE)/node_modules $(PAGE)/static .mypy_cache .ruff_cache .pytest_cache
+
+# --- Python: one virtual environment, locked with hashes ---------------------------------------------------------------
+
+define install
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' \
+	  || { echo "Python 3.11 to 3.13 is needed; name one: make PYTHON=python3.12"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) \
+	  || { echo "no virtual environment could be made; on Debian: apt-get install python3-venv"; exit 1; }
+	@echo "installing Python packages ($(1))"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r .locks/$(1).txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+endef
+
+$(VENV)/.run: .locks/run.txt pyproject.toml
+	$(call install,run)
+
+$(VENV)/.dev: .locks/dev.txt pyproject.toml
+	$(call install,dev)
+	@touch $(VENV)/.run
+
+# --- the page: built by node 20.19 or newer, the machine's own or one in the virtual environment ---------------------
+
+NODE_OK := $(shell node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 20 || (a === 20 && b >= 19) ? 0 : 1)' 2>/dev/null && command -v npm >/dev/null && echo yes)
+NODE_PATH_FIRST := $(if $(NODE_OK),,$(CURDIR)/$(BIN):)$(PATH)
+
+dashboard: $(PAGE)/static/index.html ## Build the page
+
+$(VENV)/.node: .locks/node.txt | $(VENV)/.run
+	@echo "installing node ($(if $(NODE_OK),not needed,this machine has none, or one older than 20.19))"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r .locks/node.txt
+	@touch $@
+
+$(PAGE)/node_modules/.package-lock.json: $(PAGE)/package-lock.json $(if $(NODE_OK),,$(VENV)/.node)
+	@echo "installing the page's packages"
+	@cd $(PAGE) && PATH="$(NODE_PATH_FIRST)" npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+$(PAGE)/static/index.html: $(PAGE)/node_modules/.package-lock.json $(PAGE)/index.html $(wildcard $(PAGE)/*.ts $(PAGE)/*.json) $(shell find $(PAGE)/src $(PAGE)/public -type f 2>/dev/null)
+	@echo "building the page"
+	@cd $(PAGE) && PATH="$(NODE_PATH_FIRST)" npm run build --silent
+	@touch $@

@@ -1,0 +1,18 @@
+"""`pi-relay`, also as `python -m server`."""
+
+import sys
+
+
+def main() -> None:
+    """Run the command line. Only the serving process is patched for gevent, and before anything else is imported."""
+    if "serve" in sys.argv[1:2]:
+        from gevent import monkey
+
+        monkey.patch_all()
+    from server.cli import app
+
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,49 @@
+"""`pi-relay`: serve, watch, check | off | on | clean, devices, token."""
+
+from typing import Annotated
+
+import typer
+
+from server.cli import demo, operate, serve, tokens, watch
+from shared import VERSION
+
+app = typer.Typer(
+    name="pi-relay",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    help="""The Breathlight relay, and the operator's tools.
+
+[bold]Try it[/bold]   pi-relay demo
+[bold]Serve[/bold]    pi-relay token add kitchen --role device; pi-relay serve
+[bold]Watch[/bold]    pi-relay watch
+[bold]Switch[/bold]   pi-relay off led --device kitchen
+
+The tools find the relay by --url or BREATHLIGHT_URL, and show who they are with --token or BREATHLIGHT_TOKEN.
+""",
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"pi-relay {VERSION}")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    version: Annotated[  # noqa: ARG001
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    pass
+
+
+app.command("demo")(demo.demo)
+app.command("serve")(serve.serve)
+app.command("watch")(watch.watch)
+app.command("devices")(operate.devices)
+app.command("check")(operate.check)
+app.command("on")(operate.on)
+app.command("off")(operate.off)
+app.command("clean")(operate.clean)
+app.add_typer(tokens.app, name="token")

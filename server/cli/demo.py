@@ -1,0 +1,100 @@
+"""The whole house on one machine: a relay in demo mode and one simulated agent."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from server.cli.options import EXIT_FAILED, err, fail, out
+from server.settings import DEFAULT_PORT
+
+_START_S = 30.0
+_STOP_S = 10.0
+_PERIOD_S = 2.0
+
+
+def demo(
+    port: Annotated[int, typer.Option(help="TCP port of the relay.", min=1, max=65535)] = DEFAULT_PORT,
+    state: Annotated[
+        Path | None, typer.Option(help="Directory for both databases; by default the user's state directory.")
+    ] = None,
+) -> None:
+    """Run a relay in demo mode and one simulated agent; Ctrl-C stops both.
+
+    Demo mode is open to this machine alone: it listens on 127.0.0.1 and needs no token.
+    """
+    environ = dict(os.environ)
+    if state is not None:
+        directory = state.resolve()
+        directory.mkdir(parents=True, exist_ok=True)
+        environ["STATE_DIRECTORY"] = str(directory)
+    url = f"http://127.0.0.1:{port}"
+    relay = _start("server", ["serve", "--demo", "--port", str(port)], environ)
+    children = [relay]
+    try:
+        _await_relay(relay, url)
+        children.append(_start("pi_agent", ["run"], environ | _agent_settings(url)))
+        out.print(f"\n  [bold green]Breathlight is live[/] at [bold underline]{url}[/]   (Ctrl-C stops it)\n")
+        _await_end(children)
+    except KeyboardInterrupt:
+        out.print("stopping")
+    finally:
+        _stop(children)
+
+
+def _agent_settings(url: str) -> dict[str, str]:
+    return {
+        "PI_AGENT_RELAY__URL": url,
+        "PI_AGENT_DEVICE": "demo-pi",
+        "PI_AGENT_SAMPLE_INTERVAL_S": f"{_PERIOD_S:g}",
+        "PI_AGENT_HARDWARE__MODE": "simulated",
+    }
+
+
+def _start(module: str, arguments: list[str], environ: dict[str, str]) -> subprocess.Popen[bytes]:
+    # A session of its own: Ctrl-C reaches this process alone, which stops its children in order.
+    return subprocess.Popen([sys.executable, "-m", module, *arguments], env=environ, start_new_session=True)  # noqa: S603
+
+
+def _await_relay(relay: subprocess.Popen[bytes], url: str) -> None:
+    deadline = time.monotonic() + _START_S
+    while time.monotonic() < deadline:
+        if relay.poll() is not None:
+            # It has said itself what is wrong.
+            raise typer.Exit(EXIT_FAILED)
+        try:
+            with urllib.request.urlopen(f"{url}/healthz", timeout=1):  # noqa: S310  # our own http address
+                return
+        except OSError:
+            time.sleep(0.05)
+    fail(f"the relay did not answer at {url} within {_START_S:.0f} s", EXIT_FAILED)
+
+
+def _await_end(children: list[subprocess.Popen[bytes]]) -> None:
+    stop = signal.getsignal(signal.SIGTERM)
+    signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    try:
+        while all(child.poll() is None for child in children):
+            time.sleep(0.2)
+    finally:
+        signal.signal(signal.SIGTERM, stop)
+    err.print("[bold red]error:[/] a process has ended; see its lines above")
+    raise typer.Exit(EXIT_FAILED)
+
+
+def _stop(children: list[subprocess.Popen[bytes]]) -> None:
+    """The agent first, so that the relay hears its last words."""
+    for child in reversed(children):
+        if child.poll() is None:
+            child.terminate()
+            try:
+                child.wait(_STOP_S)
+            except subprocess.TimeoutExpired:
+                child.kill()
+                child.wait()

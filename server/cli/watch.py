@@ -1,0 +1,135 @@
+"""The live view in a terminal."""
+
+import time
+from typing import Annotated, Any
+
+import msgspec
+import typer
+from rich.console import Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from server.cli.options import DEFAULT_URL, EXIT_NO_RELAY, AsJson, Token, Url, fail, out
+from server.cli.remote import Remote
+from shared.clock import SystemClock, iso_utc, parse_iso_utc
+from shared.contract import events
+from shared.contract.payloads import AccessoryState, ClientSensorData, DeviceStatus, LastReading, Snapshot, parse
+from shared.contract.quantities import QUANTITIES
+from shared.contract.spec import EventSpec
+from shared.errors import Refusal
+
+_NEWS = 8
+
+
+def watch(
+    url: Url = DEFAULT_URL,
+    token: Token = None,
+    device: Annotated[str | None, typer.Option("--device", "-d", help="This device alone.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show live what every device measures and is; Ctrl-C ends it.
+
+    Example: pi-relay watch --json | jq .body.data.temperature
+    """
+    try:
+        with Remote(url, token, device) as relay:
+            _print_json(relay) if as_json else _show(relay, url)
+    except Refusal as refusal:
+        fail(f"{refusal.message} ({refusal.code})", EXIT_NO_RELAY)
+    except KeyboardInterrupt:
+        return
+
+
+def _print_json(relay: Remote) -> None:
+    for spec, body in relay.events():
+        typer.echo(msgspec.json.encode({"event": spec.name, "body": body}).decode())
+
+
+def _show(relay: Remote, url: str) -> None:
+    view = View(url)
+    with Live(view.render(), console=out, refresh_per_second=4, screen=out.is_terminal) as live:
+        while True:
+            until = time.monotonic() + 0.25
+            for spec, body in relay.events(0.25):
+                view.take(spec, body)
+                if time.monotonic() >= until:
+                    break
+            live.update(view.render())
+
+
+class View:
+    """What the terminal shows, from a snapshot and the events after it."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._clock = SystemClock()
+        self._online: dict[str, bool] = {}
+        self._readings: dict[str, dict[str, LastReading]] = {}
+        self._accessories: dict[str, dict[str, AccessoryState]] = {}
+        self._news: list[str] = []
+
+    def take(self, spec: EventSpec, body: Any) -> None:
+        """One event."""
+        if spec is events.SNAPSHOT_PUB_CLIENT:
+            for known in parse(Snapshot, body).devices:
+                self._online[known.device] = known.online
+                self._readings[known.device] = dict(known.readings)
+                self._accessories[known.device] = {state.accessory: state for state in known.accessories}
+        elif spec is events.SENSOR_DATA_PUB_CLIENT:
+            self._round(parse(ClientSensorData, body))
+        elif spec is events.ACCESSORY_STATUS_PUB_CLIENT:
+            state = parse(AccessoryState, body)
+            self._accessories.setdefault(state.device or "?", {})[state.accessory] = state
+        elif spec is events.DEVICE_STATUS_PUB_CLIENT:
+            status = parse(DeviceStatus, body)
+            self._online[status.device] = status.online
+            self._news.append(f"{status.device} is {'online' if status.online else 'offline'}")
+        elif spec is events.COMMAND_RESULT_PUB_CLIENT:
+            self._news.append(f"{body['device']}: {body['action']} {body.get('accessory', '')} {body['state']}")
+        elif spec is events.MOTION_PUB_CLIENT:
+            self._news.append(f"{body.get('device')}: motion {'begins' if body['motion'] else 'ends'}")
+        del self._news[:-_NEWS]
+
+    def _round(self, body: ClientSensorData) -> None:
+        readings = self._readings.setdefault(body.device or "?", {})
+        for name, value in body.data.items():
+            at = body.taken_at or iso_utc(self._clock.now())
+            readings[name] = LastReading.build(value=value, taken_at=at, quality=body.quality.get(name))
+
+    def render(self) -> Group:
+        """The picture of now."""
+        table = Table(title=f"Breathlight at {self._url}", expand=True)
+        for heading in ("device", "readings", "accessories"):
+            table.add_column(heading)
+        for device in sorted(self._online):
+            online = self._online[device]
+            name = Text(device, style="bold green" if online else "bold red")
+            name.append("" if online else "\noffline", style="red")
+            table.add_row(name, self._readings_text(device), self._accessories_text(device, online))
+        return Group(table, *(Text(f"  {line}", style="dim") for line in self._news))
+
+    def _readings_text(self, device: str) -> Text:
+        text = Text()
+        for name, reading in sorted(self._readings.get(device, {}).items()):
+            quantity = QUANTITIES.get(name)
+            if reading.value is None:
+                text.append(f"{name} failed\n", style="red")
+                continue
+            unit, decimals = (quantity.unit, quantity.decimals) if quantity else ("", 2)
+            text.append(f"{quantity.title if quantity else name} {reading.value:.{decimals}f} {unit}  ")
+            text.append(f"{self._age(reading.taken_at)}\n", style="dim")
+        return text or Text("no readings yet", style="dim")
+
+    def _accessories_text(self, device: str, online: bool) -> Text:
+        text = Text()
+        for name, state in sorted(self._accessories.get(device, {}).items()):
+            style = "dim" if not online else "yellow" if state.status else ""
+            text.append(f"{name} {'on' if state.status else 'off'}{'' if online else ' (last known)'}\n", style=style)
+        return text or Text("no report yet", style="dim")
+
+    def _age(self, taken_at: str) -> str:
+        try:
+            return f"{max(0, (self._clock.now() - parse_iso_utc(taken_at)).total_seconds()):.0f} s ago"
+        except ValueError:
+            return ""

@@ -1,0 +1,124 @@
+"""The one guard that every Socket.IO event passes: catalogue, rate limit, role, strict decode; always an answer."""
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from server.fanout.port import Port
+from server.metrics import Metrics
+from server.security.identity import Identity
+from server.security.rate import RateLimit
+from shared.contract.events import CATALOGUE, ERROR_PUB
+from shared.contract.payloads import Ack, ErrorBody, parse
+from shared.contract.spec import EventSpec, Namespace, Role
+from shared.errors import Code, Refusal
+from shared.wire import Inbound
+
+log = logging.getLogger(__name__)
+
+Answer = Ack | tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Connection:
+    """One peer in one namespace. `device` is whose events it sends (`/pi`), or the one it wants to see (`/client`)."""
+
+    sid: str
+    identity: Identity
+    device: str | None = None
+    original: bool = False
+    """True for a program that knows only the original contract: its acks are the original's three values."""
+
+
+Handler = Callable[[Connection, Any], Answer]
+
+
+class Guard:
+    """Binds the events of one namespace to their handlers."""
+
+    def __init__(self, port: Port, namespace: Namespace, rate: RateLimit, metrics: Metrics) -> None:
+        self._port = port
+        self._namespace = namespace
+        self._rate = rate
+        self._metrics = metrics
+        self._connections: dict[str, Connection] = {}
+        self._told: dict[str, set[Code]] = {}
+
+    def bind(self, handlers: Mapping[EventSpec, Handler]) -> None:
+        """Serve `handlers`. Raises `ValueError` unless they are just what the catalogue says the relay takes here."""
+        taken = {spec for spec in CATALOGUE if spec.namespace is self._namespace and spec.subscriber is Role.RELAY}
+        if set(handlers) != taken:
+            names = sorted(spec.name for spec in set(handlers) ^ taken)
+            raise ValueError(f"{self._namespace}: the handlers and the catalogue differ in {', '.join(names)}")
+        for spec, handler in handlers.items():
+            self._port.on(spec.name, self._namespace, self._handler(spec, handler))
+        self._port.on("*", self._namespace, self._unknown)
+
+    def admit(self, connection: Connection) -> None:
+        """Let a connection send events."""
+        self._connections[connection.sid] = connection
+
+    def forget(self, sid: str) -> Connection | None:
+        """A connection ended. Returns it, None where it was never admitted."""
+        self._told.pop(sid, None)
+        return self._connections.pop(sid, None)
+
+    def admitted(self) -> list[Connection]:
+        """Everyone who is connected here."""
+        return list(self._connections.values())
+
+    def _handler(self, spec: EventSpec, handler: Handler) -> Callable[..., Any]:
+        def handle(sid: str, *args: Any) -> Any:
+            return self._answer(sid, spec.name, args, lambda who, body: handler(who, parse(spec.payload, body)))
+
+        return handle
+
+    def _unknown(self, event: str, sid: str, *args: Any) -> Any:
+        def refuse(_: Connection, __: object) -> Answer:
+            raise Refusal(Code.UNKNOWN_EVENT, f"{event[:64]!r} is not an event that {self._namespace} takes")
+
+        return self._answer(sid, event, args, refuse)
+
+    def _answer(self, sid: str, event: str, args: tuple[Any, ...], work: Handler) -> Any:
+        """What goes back as the ack. Whatever happens, it is an answer."""
+        inbound = args[0] if args and isinstance(args[0], Inbound) else Inbound((), wants_ack=False)
+        try:
+            connection = self._connections.get(sid)
+            if connection is None:
+                raise Refusal(Code.UNAUTHENTICATED, "this connection has ended")
+            self._rate.hit(sid)
+            if inbound.refusal is not None:
+                raise inbound.refusal
+            if len(inbound.args) != 1:
+                raise Refusal(Code.INVALID_PAYLOAD, f"an event has one body; this one has {len(inbound.args)}")
+            answer = work(connection, inbound.args[0])
+        except Refusal as refusal:
+            self._log_once(sid, event, refusal)
+            return self._refused(sid, event, inbound, refusal)
+        except Exception:
+            # The caller must get an answer; the fault is ours and is logged whole.
+            log.exception("handler failed: event=%s", event[:64])
+            return self._refused(sid, event, inbound, Refusal(Code.INTERNAL))
+        self._metrics.event(self._namespace, event, answer.code if isinstance(answer, Ack) else Code.STORED)
+        return answer
+
+    def _refused(self, sid: str, event: str, inbound: Inbound, refusal: Refusal) -> Ack:
+        self._metrics.refusal(self._namespace, refusal.code)
+        if not inbound.wants_ack:
+            body = ErrorBody.build(code=refusal.code, message=refusal.message[:500], event=event[:64], retry=refusal.retry)
+            self._port.emit(ERROR_PUB[self._namespace], body, [sid])
+        return Ack.refused(refusal)
+
+    def _log_once(self, sid: str, event: str, refusal: Refusal) -> None:
+        """The first refusal of a kind per connection is worth a line; the rest is counted in the metrics."""
+        connection = self._connections.get(sid)
+        if connection is not None and refusal.code not in self._told.setdefault(sid, set()):
+            self._told[sid].add(refusal.code)
+            log.warning(
+                "event refused: from=%s event=%s code=%s: %s",
+                connection.identity.name,
+                event[:64],
+                refusal.code,
+                refusal.message[:200],
+            )

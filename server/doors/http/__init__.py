@@ -1,0 +1,1 @@
+"""The HTTP door: health, metrics, the page and its session, devices, readings, commands."""

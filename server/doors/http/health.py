@@ -1,0 +1,31 @@
+"""`/healthz` for whoever watches the service (open), `/metrics` for Prometheus (needs a viewer)."""
+
+from collections.abc import Callable
+
+from flask import Blueprint, Response
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from server.doors.http.answers import answer
+from server.doors.http.session import allow
+from server.metrics import Metrics
+from server.security.identity import Gatekeeper, Role
+from shared import VERSION
+from shared.contract import CONTRACT_VERSION
+
+
+def health_routes(gatekeeper: Gatekeeper, metrics: Metrics, database_ok: Callable[[], bool]) -> Blueprint:
+    """Health and metrics."""
+    routes = Blueprint("health", __name__)
+
+    @routes.get("/healthz")
+    def healthz() -> tuple[Response, int]:
+        ok = database_ok()
+        body = {"ok": ok, "version": VERSION, "contract": CONTRACT_VERSION, "database": "ok" if ok else "unavailable"}
+        return answer(body), 200 if ok else 503
+
+    @routes.get("/metrics")
+    def show_metrics() -> Response:
+        allow(gatekeeper, Role.VIEWER, Role.OPERATOR)
+        return Response(metrics.text(), content_type=CONTENT_TYPE_LATEST)
+
+    return routes

@@ -1,0 +1,46 @@
+"""The page: files that Vite has built, and nothing from anywhere else."""
+
+from pathlib import Path
+
+from flask import Blueprint, Response, send_from_directory
+
+BUILT = Path(__file__).parents[2] / "dashboard" / "static"
+_CSP = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "connect-src 'self' ws: wss:; font-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'"
+)
+_NOT_BUILT = """<!doctype html><meta charset="utf-8"><title>Breathlight</title>
+<p>The relay runs, but its page has not been built. Run <code>make dashboard</code>, then load this page again."""
+
+
+def page_routes(built: Path = BUILT) -> Blueprint:
+    """`/` and its files. Their names carry a hash, so that they may be cached for ever; `/` itself may not."""
+    routes = Blueprint("page", __name__)
+
+    @routes.get("/")
+    def index() -> Response:
+        if not (built / "index.html").exists():
+            return Response(_NOT_BUILT, status=503, mimetype="text/html")
+        response = send_from_directory(built, "index.html")
+        response.headers["Cache-Control"] = "no-cache"
+        return response
+
+    @routes.get("/assets/<path:name>")
+    def asset(name: str) -> Response:
+        response = send_from_directory(built / "assets", name)
+        response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+        return response
+
+    @routes.get("/<any('favicon.svg', 'favicon.ico', 'manifest.webmanifest'):name>")
+    def icon(name: str) -> Response:
+        return send_from_directory(built, name)
+
+    @routes.after_app_request
+    def harden(response: Response) -> Response:
+        response.headers.setdefault("Content-Security-Policy", _CSP)
+        response.headers.setdefault("X-Content-Type-Options", "nosniff")
+        response.headers.setdefault("Referrer-Policy", "no-referrer")
+        return response
+
+    return routes

@@ -1,0 +1,100 @@
+"""The door of the agents: namespace `/pi`."""
+
+import re
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from server.doors.guard import Answer, Connection, Guard, Handler
+from server.doors.welcome import serve
+from server.fanout.port import Port
+from server.security.identity import Gatekeeper, Role, token_from
+from server.services.ingest import Ingest
+from server.services.presence import Presence
+from server.state.devices import Registry
+from shared.contract.events import ACCESSORIES, MODEL_TRAIN_PUB_PI, MOTION_PUB_PI, SENSOR_DATA_PUB_PI
+from shared.contract.payloads import AccessoryStatus, Ack, ModelTrain, Motion, PiHello, SensorData, parse
+from shared.contract.spec import EventSpec, Namespace
+from shared.errors import Code, Refusal
+
+ORIGINAL_ACK = (True, "receive", 200)
+"""What an original agent expects on success."""
+
+
+class PiDoor:
+    """Takes in what agents publish; tells presence who came and went."""
+
+    def __init__(
+        self,
+        port: Port,
+        guard: Guard,
+        gatekeeper: Gatekeeper,
+        registry: Registry,
+        presence: Presence,
+        ingest: Ingest,
+    ) -> None:
+        self._guard = guard
+        self._gatekeeper = gatekeeper
+        self._registry = registry
+        self._presence = presence
+        self._ingest = ingest
+        guard.bind(self._handlers())
+        serve(port, Namespace.PI, self._connect, self._disconnect)
+
+    def _handlers(self) -> dict[EventSpec, Handler]:
+        statuses: dict[EventSpec, Handler] = {
+            events.status: partial(self._status, accessory) for accessory, events in ACCESSORIES.items()
+        }
+        return {
+            SENSOR_DATA_PUB_PI: self._sensor_data,
+            MOTION_PUB_PI: self._motion,
+            MODEL_TRAIN_PUB_PI: self._model_train,
+            **statuses,
+        }
+
+    def _connect(self, sid: str, environ: Mapping[str, Any], auth: object) -> None:
+        hello = parse(PiHello, auth or {})
+        identity = self._gatekeeper.identify(token_from(environ, hello.token), Role.DEVICE)
+        identity.require(Role.DEVICE)
+        # Outside demo mode the token decides the name, whatever the program says it is.
+        name = identity.name if identity.token is not None else hello.device or self._named_after(environ)
+        self._guard.admit(Connection(sid, identity, device=name, original=hello.contract is None))
+        self._presence.connected(name, sid, hello)
+
+    def _disconnect(self, sid: str) -> None:
+        connection = self._guard.forget(sid)
+        if connection is not None and connection.device is not None:
+            self._presence.disconnected(connection.device, sid)
+
+    def _named_after(self, environ: Mapping[str, Any]) -> str:
+        """A name for a program that tells none: its address, numbered where several share it."""
+        base = "pi-" + (re.sub(r"[^A-Za-z0-9.]+", "-", str(environ.get("REMOTE_ADDR", ""))).strip("-") or "unknown")
+        taken = {device.name for device in self._registry if device.online}
+        number = 1
+        while (name := base if number == 1 else f"{base}-{number}") in taken:
+            number += 1
+        return name
+
+    # --- events -------------------------------------------------------------------------------------------------
+
+    def _sensor_data(self, connection: Connection, body: SensorData) -> Answer:
+        return _ack(connection, self._ingest.sensor_data(_device(connection), body))
+
+    def _motion(self, connection: Connection, body: Motion) -> Answer:
+        return _ack(connection, self._ingest.motion(_device(connection), body))
+
+    def _model_train(self, connection: Connection, body: ModelTrain) -> Answer:
+        return _ack(connection, self._ingest.model_train(_device(connection), body))
+
+    def _status(self, accessory: str, connection: Connection, body: AccessoryStatus) -> Answer:
+        return _ack(connection, self._ingest.status(_device(connection), accessory, body))
+
+
+def _device(connection: Connection) -> str:
+    if connection.device is None:
+        raise Refusal(Code.INTERNAL, "a connection of this door belongs to a device")
+    return connection.device
+
+
+def _ack(connection: Connection, ack: Ack) -> Answer:
+    return ORIGINAL_ACK if connection.original and ack.ok else ack

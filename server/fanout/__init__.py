@@ -1,0 +1,1 @@
+"""Who gets what: delivery to devices and pages. `port` alone touches the library's internals."""

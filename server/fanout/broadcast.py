@@ -1,0 +1,53 @@
+"""Who gets what, in the contract's terms."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from shared.contract.payloads import Payload
+from shared.contract.spec import EventSpec
+
+EVERY_PAGE = "pages"
+"""The room of pages that see all devices."""
+
+
+def page_room(device: str) -> str:
+    """The room of pages that asked for one device alone."""
+    return f"pages:{device}"
+
+
+class Emitter(Protocol):
+    """What can put an event on the wire. `to` are rooms or sids of the event's namespace; it never blocks."""
+
+    def emit(
+        self, spec: EventSpec, payload: Payload, to: Sequence[str], acked: Callable[..., None] | None = None
+    ) -> None:
+        """Send one event to each of `to`, once. `acked` gets the arguments of the ack."""
+
+    def close(self, spec: EventSpec, sid: str, payload: Payload) -> None:
+        """Send a last event to `sid`, then end its connection."""
+
+
+class Broadcast:
+    """Delivery to pages and to devices."""
+
+    def __init__(self, emitter: Emitter) -> None:
+        self._emitter = emitter
+
+    def to_pages(self, spec: EventSpec, payload: Payload, device: str) -> None:
+        """An event of `device` to every page that sees it."""
+        self._emitter.emit(spec, payload, [EVERY_PAGE, page_room(device)])
+
+    def to_page(self, spec: EventSpec, payload: Payload, sid: str) -> None:
+        """An event to one page alone."""
+        self._emitter.emit(spec, payload, [sid])
+
+    def to_device(
+        self, spec: EventSpec, payload: Payload, session: str, acked: Callable[[Any], None] | None = None
+    ) -> None:
+        """A command to one device's connection. `acked` gets what the device answers, None for an empty ack."""
+        answered = (lambda *args: acked(args[0] if args else None)) if acked else None
+        self._emitter.emit(spec, payload, [session], answered)
+
+    def dismiss(self, spec: EventSpec, payload: Payload, sid: str) -> None:
+        """Tell a connection why, then end it."""
+        self._emitter.close(spec, sid, payload)

@@ -1,0 +1,237 @@
+"""The one file that touches the internals of Flask-SocketIO, python-socketio and python-engineio.
+
+What it adds to the stock server (each has a test in tests/relay/test_hardening.py or tests/integration/):
+binary frames are refused, a connection that joins nothing is closed, unsent messages per connection are bounded and a
+slow consumer is told and closed, a websocket message is bounded before it is assembled.
+"""
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from importlib.util import find_spec
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import gevent
+from engineio import packet as engineio_packet
+from engineio.async_drivers import gevent as engineio_gevent
+from flask_socketio import SocketIO
+from gevent.queue import JoinableQueue
+
+from server.settings import LimitSettings
+from shared.clock import Clock, monotonic_s
+from shared.contract.events import ERROR_PUB
+from shared.contract.payloads import ErrorBody, Payload
+from shared.contract.spec import EventSpec
+from shared.errors import MEANING, Code
+from shared.wire import MAX_EVENT_CHARS, StrictPacket
+
+log = logging.getLogger(__name__)
+
+_FRAME_BYTES = 1024 * 1024
+"""A longer websocket message ends the connection: there is nobody to answer who could have sent it by accident."""
+_GRACE_S = 5.0
+_PING_INTERVAL_S, _PING_TIMEOUT_S = 10, 20
+
+
+class Port:
+    """The Socket.IO server, hardened, behind `server.fanout.broadcast.Emitter`."""
+
+    def __init__(self, limits: LimitSettings, clock: Clock) -> None:
+        refuse_gevent_websocket()
+        self._limits = limits
+        self._clock = clock
+        self._first_seen: dict[str, float] = {}
+        self.refused_binary = 0
+        self.slow_consumers = 0
+        self.reaped = 0
+        self.socketio = SocketIO(
+            async_mode="gevent",
+            serializer=StrictPacket,
+            # The front has checked Host and Origin already, for HTTP and Socket.IO alike.
+            cors_allowed_origins=[],
+            manage_session=False,
+            max_http_buffer_size=_FRAME_BYTES,
+            ping_interval=_PING_INTERVAL_S,
+            ping_timeout=_PING_TIMEOUT_S,
+            http_compression=False,
+            logger=False,
+            engineio_logger=_quiet("engineio.quiet"),
+        )
+
+    def attach(self, app: Any) -> None:
+        """Join the Flask application; call once."""
+        self.socketio.init_app(app)
+        self._server = self.socketio.server
+        self._server.logger = _quiet("socketio.quiet")
+        eio = self._server.eio
+        self._websockets: WeakKeyDictionary[Any, _WebSocket] = WeakKeyDictionary()
+        eio._async = {  # noqa: SLF001
+            **eio._async,  # noqa: SLF001
+            "queue": partial(_Mailbox, self._limits.mailbox_events, self._limits.mailbox_bytes, self._overflowed),
+            "websocket": partial(_WebSocket, self._websockets),
+        }
+        self._deliver = eio.handlers["message"]
+        eio.on("message", self._message)
+
+    # --- what the doors use -------------------------------------------------------------------------------------
+
+    def on(self, name: str, namespace: str, handler: Callable[..., Any]) -> None:
+        """Call `handler(sid, …)` for an event, `connect`, `disconnect` or `*`, without a Flask request context."""
+        self._server.on(name, handler, namespace=namespace)
+
+    def join(self, sid: str, namespace: str, room: str) -> None:
+        """Put a connection into a room."""
+        self._server.enter_room(sid, room, namespace=namespace)
+
+    def spawn(self, work: Callable[..., None], *args: Any) -> None:
+        """Run `work` after the running handler has yielded; a connect handler's answer is sent by then."""
+        self.socketio.start_background_task(work, *args)
+
+    # --- Emitter ------------------------------------------------------------------------------------------------
+
+    def emit(
+        self, spec: EventSpec, payload: Payload, to: Sequence[str], acked: Callable[..., None] | None = None
+    ) -> None:
+        """See `Emitter`."""
+        self._server.emit(spec.name, payload, to=list(to), namespace=spec.namespace, callback=acked)
+
+    def close(self, spec: EventSpec, sid: str, payload: Payload) -> None:
+        """See `Emitter`."""
+        self.emit(spec, payload, [sid])
+        self.spawn(self._close, sid, spec.namespace)
+
+    def _close(self, sid: str, namespace: str) -> None:
+        self._server.disconnect(sid, namespace=namespace)
+
+    # --- hardening ----------------------------------------------------------------------------------------------
+
+    def connections(self) -> int:
+        """Open Engine.IO connections."""
+        return len(self._server.eio.sockets)
+
+    def reap(self) -> None:
+        """Close connections that have joined no namespace in time. Call it every second or so."""
+        now = monotonic_s(self._clock)
+        alive = dict(self._server.eio.sockets)
+        self._first_seen = {eio_sid: self._first_seen.get(eio_sid, now) for eio_sid in alive}
+        for eio_sid, socket in alive.items():
+            if now - self._first_seen[eio_sid] >= self._limits.join_s and not any(self._joined(eio_sid)):
+                self.reaped += 1
+                self._end(eio_sid, socket)
+
+    def _joined(self, eio_sid: str) -> Iterator[tuple[str, str]]:
+        """The (namespace, sid) pairs of a connection."""
+        manager = self._server.manager
+        for namespace in list(manager.get_namespaces()):
+            sid = manager.sid_from_eio_sid(eio_sid, namespace)
+            if sid is not None and manager.is_connected(sid, namespace):
+                yield namespace, sid
+
+    def _message(self, eio_sid: str, data: str | bytes) -> None:
+        """One Engine.IO message: text goes to the packet class, which refuses what is no event; binary ends here."""
+        if isinstance(data, str):
+            self._deliver(eio_sid, data)
+            return
+        self.refused_binary += 1
+        for namespace, sid in self._joined(eio_sid):
+            spec = ERROR_PUB[namespace]  # type: ignore[index]  # a StrEnum is its own string
+            self.emit(spec, _error(Code.BINARY_REFUSED), [sid])
+
+    def _overflowed(self, mailbox: "_Mailbox") -> None:
+        for eio_sid, socket in list(self._server.eio.sockets.items()):
+            if socket.queue is mailbox:
+                self.slow_consumers += 1
+                log.warning("slow consumer closed: connection=%s unsent_bytes=%d", eio_sid, mailbox.unsent_bytes)
+                for namespace, _ in self._joined(eio_sid):
+                    packet = StrictPacket(data=[ERROR_PUB[namespace].name, _error(Code.SLOW_CONSUMER)], namespace=namespace)  # type: ignore[index]
+                    mailbox.tell(engineio_packet.Packet(engineio_packet.MESSAGE, packet.encode()))
+                gevent.spawn(self._end, eio_sid, socket)
+
+    def _end(self, eio_sid: str, socket: Any) -> None:
+        """Close a connection; where its peer does not read, cut it after a grace time."""
+        socket.close(wait=False)
+        self._server.eio.sockets.pop(eio_sid, None)
+        websocket = self._websockets.get(socket)
+        if websocket is not None:
+            gevent.spawn_later(_GRACE_S, websocket.cut)
+
+
+class _WebSocket(engineio_gevent.WebSocketWSGI):  # type: ignore[misc]  # the library is not typed
+    """The stock driver, with a bound on one message, and a way to cut a peer that does not read."""
+
+    def __init__(self, register: "WeakKeyDictionary[Any, _WebSocket]", handler: Any, server: Any) -> None:
+        super().__init__(handler, server)
+        self.server_args["max_message_size"] = _FRAME_BYTES
+        register[handler.__self__] = self
+
+    def cut(self) -> None:
+        """End the TCP connection, so that a writer that waits for its peer wakes up."""
+        websocket = getattr(self, "ws", None)
+        if websocket is not None and websocket.connected:
+            try:
+                websocket.sock.shutdown(2)
+            except OSError:
+                return
+
+
+class _Mailbox(JoinableQueue):  # type: ignore[type-arg]
+    """The unsent packets of one connection, bounded. One that overflows is emptied and ended, never waited for."""
+
+    def __init__(self, events: int, size: int, overflowed: Callable[["_Mailbox"], None]) -> None:
+        super().__init__()
+        self._events = events
+        self._bytes = size
+        self._overflowed = overflowed
+        self._over = False
+        self.unsent_bytes = 0
+
+    def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:  # noqa: FBT001, FBT002
+        """Queue a packet (None ends the connection)."""
+        if self._over and item is not None:
+            return
+        self.unsent_bytes += _size(item)
+        if item is not None and (self.qsize() >= self._events or self.unsent_bytes > self._bytes):
+            self._over = True
+            while self.qsize():
+                super().get(block=False)
+                self.task_done()
+            self._overflowed(self)
+            super().put(None)
+            return
+        super().put(item, block, timeout)
+
+    def tell(self, item: Any) -> None:
+        """Queue a last packet of a mailbox that has overflowed."""
+        super().put(item)
+
+    def get(self, block: bool = True, timeout: float | None = None) -> Any:  # noqa: FBT001, FBT002
+        """The next packet."""
+        item = super().get(block, timeout)
+        self.unsent_bytes = max(0, self.unsent_bytes - _size(item))
+        return item
+
+
+def refuse_gevent_websocket() -> None:
+    """python-engineio prefers gevent-websocket without a word; one 60 MB frame would stall every peer for 20 s."""
+    if find_spec("geventwebsocket"):
+        raise RuntimeError("gevent-websocket is installed and cannot be used: pip uninstall gevent-websocket")
+
+
+def _error(code: Code) -> ErrorBody:
+    return ErrorBody.build(code=code, message=MEANING[code])
+
+
+def _size(item: Any) -> int:
+    data = getattr(item, "data", None)
+    return len(data) if isinstance(data, str | bytes) else 0
+
+
+def _quiet(name: str) -> logging.Logger:
+    """A logger that hears only what is broken here: what peers do wrong is counted and answered, not logged."""
+    logger = logging.getLogger(name)
+    logger.setLevel(logging.CRITICAL)
+    return logger
+
+
+assert _FRAME_BYTES >= 4 * MAX_EVENT_CHARS  # noqa: S101  # an event of any characters fits one frame

@@ -1,0 +1,81 @@
+"""The HTTP listener: gevent's WSGI server, with patience that ends.
+
+Stock pywsgi waits for ever for a request line, a header or a body that never comes.
+"""
+
+import logging
+import socket
+from typing import Any
+
+import gevent
+from gevent.pool import Pool
+from gevent.pywsgi import WSGIHandler, WSGIServer
+
+from server.settings import RelaySettings
+from shared.settings import SettingsError
+
+log = logging.getLogger(__name__)
+
+IDLE_S = 75.0
+HEADERS_S = 10.0
+BODY_S = 10.0
+
+
+class _Patience(WSGIHandler):
+    """Closes a connection that keeps the relay waiting."""
+
+    def read_requestline(self) -> str:
+        with gevent.Timeout(IDLE_S, TimeoutError()):
+            return str(super().read_requestline())
+
+    def read_request(self, raw_requestline: str) -> bool:
+        with gevent.Timeout(HEADERS_S, TimeoutError()):
+            return bool(super().read_request(raw_requestline))
+
+    def handle_one_request(self) -> Any:
+        try:
+            return super().handle_one_request()
+        except (TimeoutError, ConnectionError):
+            # The peer is slow or gone; its connection is closed without a line in the log.
+            self.close_connection = True
+            return None
+
+
+class _ErrorLog:
+    """What pywsgi says of bad requests: of interest only to who looks for it."""
+
+    def write(self, text: str) -> None:
+        """One line."""
+        if text.strip():
+            log.debug("http: %s", text.strip())
+
+
+def read_body(stream: Any, size: int) -> bytes:
+    """A request's body. Raises `TimeoutError` when it does not come in time."""
+    with gevent.Timeout(BODY_S, TimeoutError()):
+        return bytes(stream.read(size))
+
+
+def listen(settings: RelaySettings) -> socket.socket:
+    """A bound socket. Raises `SettingsError` when the port is taken or the address is not this machine's."""
+    try:
+        family, _, _, _, address = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0]
+    except socket.gaierror as error:
+        raise SettingsError("host", settings.host, f"is no address ({error.strerror})") from None
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(address)
+    except OSError as error:
+        listener.close()
+        raise SettingsError("port", settings.port, f"{error.strerror}; choose another one with --port") from None
+    listener.listen(1024)
+    listener.setblocking(False)
+    return listener
+
+
+def http_server(listener: socket.socket, app: Any, connections: int) -> WSGIServer:
+    """A server for `app` on `listener`, for at most `connections` at a time."""
+    return WSGIServer(
+        listener, app, handler_class=_Patience, log=None, error_log=_ErrorLog(), spawn=Pool(connections)
+    )

@@ -1,0 +1,54 @@
+"""Who is there: devices come and go, and pages learn it at once."""
+
+import logging
+
+from server.fanout.broadcast import Broadcast
+from server.services.commands import Commands
+from server.state.devices import Device, Registry
+from shared.clock import Clock, iso_utc
+from shared.contract.events import ACCESSORY_STATUS_PUB_CLIENT, DEVICE_STATUS_PUB_CLIENT, ERROR_PUB_PI
+from shared.contract.payloads import DeviceStatus, ErrorBody, PiHello
+from shared.errors import MEANING, Code
+
+log = logging.getLogger(__name__)
+
+
+class Presence:
+    """Keeps the registry's link state true."""
+
+    def __init__(self, registry: Registry, broadcast: Broadcast, commands: Commands, clock: Clock) -> None:
+        self._registry = registry
+        self._broadcast = broadcast
+        self._commands = commands
+        self._clock = clock
+
+    def connected(self, name: str, session: str, hello: PiHello) -> None:
+        """A device connected. An older connection of it is told why, and ended."""
+        device, older = self._registry.connected(name, session, hello, self._clock.now())
+        if older is not None:
+            log.warning("device connected twice, the newest wins: device=%s", name)
+            # What was sent to the older connection is answered by nobody.
+            self._commands.disconnected(name)
+            reason = ErrorBody.build(code=Code.REPLACED, message=MEANING[Code.REPLACED])
+            self._broadcast.dismiss(ERROR_PUB_PI, reason, older)
+        else:
+            log.info("device online: device=%s version=%s", name, hello.version or "original")
+        self._tell(device)
+
+    def disconnected(self, name: str, session: str) -> None:
+        """A connection of a device ended; it is offline unless a newer one has taken over."""
+        device = self._registry.disconnected(name, session, self._clock.now())
+        if device is None:
+            return
+        log.warning("device offline: device=%s", name)
+        self._commands.disconnected(name)
+        self._tell(device)
+
+    def _tell(self, device: Device) -> None:
+        status = DeviceStatus.build(device=device.name, online=device.online, since=iso_utc(device.since))
+        self._broadcast.to_pages(DEVICE_STATUS_PUB_CLIENT, status, device.name)
+        # The link is one of an accessory's three truths.
+        for record in device.accessories.values():
+            state = device.state_of(record)
+            if state is not None:
+                self._broadcast.to_pages(ACCESSORY_STATUS_PUB_CLIENT, state, device.name)

@@ -1,0 +1,116 @@
+"""What may differ between two deployments of the relay.
+
+Read from a TOML file (`pi-relay serve --config FILE`) and from variables `PI_RELAY_…` over it; see docs/SETTINGS.md.
+"""
+
+import ipaddress
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from shared import settings
+from shared.contract.payloads import DeviceId, Label
+from shared.logs import LogFormat, LogLevel
+from shared.settings import SettingsError
+
+ENV_PREFIX = "PI_RELAY_"
+DEFAULT_PORT = 5000
+
+
+class LogSettings(Struct, frozen=True, kw_only=True):
+    """What is logged, and how."""
+
+    level: Annotated[LogLevel, Meta(description="least severe line to write")] = LogLevel.INFO
+    format: Annotated[LogFormat, Meta(description="lines for people, or JSON for collectors")] = LogFormat.HUMAN
+
+
+class LimitSettings(Struct, frozen=True, kw_only=True):
+    """Bounds that protect the relay from its peers."""
+
+    device_events_per_s: Annotated[
+        int, Meta(ge=1, le=100_000, description="events a second one device may send, averaged over ten seconds")
+    ] = 500
+    client_events_per_s: Annotated[
+        int, Meta(ge=1, le=100_000, description="events a second one page or program may send, likewise")
+    ] = 20
+    connections: Annotated[int, Meta(ge=1, le=100_000, description="connections at a time")] = 10_000
+    join_s: Annotated[
+        float, Meta(gt=0, le=300, description="seconds after which a connection that joined nothing is closed")
+    ] = 10.0
+    mailbox_events: Annotated[int, Meta(ge=10, description="unsent events one slow reader may have")] = 2_000
+    mailbox_bytes: Annotated[int, Meta(ge=65_536, description="unsent bytes one slow reader may have")] = 4 * 1024 * 1024
+
+
+class RelaySettings(Struct, frozen=True, kw_only=True):
+    """All settings of `pi-relay serve`."""
+
+    host: Annotated[str, Meta(description="address to listen on")] = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65535, description="TCP port; 0 takes a free one")] = DEFAULT_PORT
+    demo: Annotated[bool, Meta(description="open to this machine without tokens; only on a loopback address")] = False
+    insecure_lan: Annotated[
+        bool, Meta(description="accept that tokens and readings cross the network unencrypted")
+    ] = False
+    database: Annotated[
+        str, Meta(description="database URL; empty for SQLite in the state directory, or `postgresql+psycopg://…`")
+    ] = ""
+    allowed_hosts: Annotated[
+        tuple[str, ...], Meta(description="names this relay answers to in the Host header; empty for any")
+    ] = ()
+    allowed_origins: Annotated[
+        tuple[str, ...], Meta(description="web origins beside its own whose pages may connect")
+    ] = ()
+    groups: Annotated[
+        dict[Label, tuple[DeviceId, ...]], Meta(description="tags: a group's name and its devices")
+    ] = {}
+    command_ttl_s: Annotated[
+        float, Meta(gt=0, le=3600, description="how long a command may take where its sender does not say, in seconds")
+    ] = 10.0
+    limits: LimitSettings = LimitSettings()
+    log: LogSettings = LogSettings()
+
+    def is_loopback(self) -> bool:
+        """True when nobody but this machine can reach the relay."""
+        return is_loopback(self.host)
+
+    def database_url(self, environ: Mapping[str, str] = os.environ) -> str:
+        """The database in use; creates the state directory where the default one lies."""
+        return self.database or f"sqlite:///{state_directory(environ) / 'relay.db'}"
+
+
+def load(file: Path | None, environ: Mapping[str, str] = os.environ) -> RelaySettings:
+    """Read the settings. Raises `SettingsError`."""
+    loaded = settings.load(RelaySettings, file, environ, ENV_PREFIX)
+    if loaded.demo and not loaded.is_loopback():
+        raise SettingsError(
+            "host", loaded.host, "demo mode is open to everyone who can reach it; use 127.0.0.1, or tokens without demo"
+        )
+    if not loaded.demo and not loaded.is_loopback() and not loaded.insecure_lan:
+        raise SettingsError(
+            "host",
+            loaded.host,
+            "tokens would cross the network unencrypted; bind 127.0.0.1 behind a TLS proxy, or accept it with "
+            "--insecure-lan",
+        )
+    return loaded
+
+
+def is_loopback(host: str) -> bool:
+    """True for `localhost` and the loopback addresses."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def state_directory(environ: Mapping[str, str] = os.environ) -> Path:
+    """Where the relay keeps its database; made when it is missing."""
+    base = environ.get("STATE_DIRECTORY", "").split(":")[0]
+    home = environ.get("XDG_STATE_HOME") or str(Path("~/.local/state").expanduser())
+    directory = Path(base) if base else Path(home) / "breathlight"
+    directory.mkdir(parents=True, exist_ok=True)
+    return directory

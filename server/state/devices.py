@@ -1,0 +1,163 @@
+"""The registry of devices: who is connected, what each last said, and what was asked of it."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from shared.clock import iso_utc, local_text
+from shared.contract.events import ACCESSORIES
+from shared.contract.payloads import (
+    AccessoryInfo,
+    AccessoryState,
+    AccessoryStatus,
+    ClientModelTrain,
+    ClientMotion,
+    DeviceSnapshot,
+    LastReading,
+    PiHello,
+)
+from shared.errors import Code, Refusal
+
+
+@dataclass
+class AccessoryRecord:
+    """The three truths of one accessory: desired, reported, and (from its device) the link."""
+
+    name: str
+    desired: bool | None = None
+    reported: AccessoryStatus | None = None
+    reported_at: datetime | None = None
+
+
+@dataclass
+class Device:
+    """One Pi. `session` is its live connection's sid; None while it is offline."""
+
+    name: str
+    since: datetime
+    session: str | None = None
+    hello: PiHello = field(default_factory=PiHello)
+    original: bool = False
+    """True for a program that speaks only the original's bodies: it acks no command."""
+    tags: tuple[str, ...] = ()
+    accessories: dict[str, AccessoryRecord] = field(default_factory=dict)
+    readings: dict[str, LastReading] = field(default_factory=dict)
+    motion: ClientMotion | None = None
+    training: ClientModelTrain | None = None
+
+    @property
+    def online(self) -> bool:
+        """Whether it is connected now."""
+        return self.session is not None
+
+    def info(self, accessory: str) -> AccessoryInfo:
+        """What the device said of an accessory. Raises `Refusal` with `unknown_accessory`."""
+        for info in self.hello.accessories:
+            if info.accessory == accessory:
+                return info
+        # An original agent tells nothing of itself; it has the two of the contract.
+        if accessory in ACCESSORIES and not self.hello.accessories:
+            return AccessoryInfo(accessory=accessory, sensor=ACCESSORIES[accessory].sensor)
+        raise Refusal(Code.UNKNOWN_ACCESSORY, f"{self.name} has no accessory {accessory!r}")
+
+    def switched_by_clean(self) -> tuple[str, ...]:
+        """The accessories that *clean* turns off: all but the sensors."""
+        told = {info.accessory: info.sensor for info in self.hello.accessories}
+        known = told or {name: events.sensor for name, events in ACCESSORIES.items()}
+        return tuple(name for name, sensor in known.items() if not sensor)
+
+    def record(self, accessory: str) -> AccessoryRecord:
+        """The record of an accessory, made when it is the first time."""
+        return self.accessories.setdefault(accessory, AccessoryRecord(accessory))
+
+    def state_of(self, record: AccessoryRecord) -> AccessoryState | None:
+        """An accessory as pages see it; None before its first report: a state is never invented."""
+        reported, at = record.reported, record.reported_at
+        if reported is None or at is None:
+            return None
+        return AccessoryState.build(
+            datatime=local_text(at),
+            accessory=record.name,
+            status=reported.status,
+            device=self.name,
+            desired=record.desired,
+            link=self.online,
+            reported_at=reported.taken_at or iso_utc(at),
+            level=reported.level,
+            command=reported.command,
+            cause=reported.cause,
+            fault=reported.fault,
+            stream=reported.stream,
+            id=reported.id,
+        )
+
+    def snapshot(self) -> DeviceSnapshot:
+        """All that is known of it, for a page that joins."""
+        states = (self.state_of(record) for record in self.accessories.values())
+        return DeviceSnapshot.build(
+            device=self.name,
+            online=self.online,
+            since=iso_utc(self.since),
+            sample_interval_s=self.hello.sample_interval_s,
+            status_interval_s=self.hello.status_interval_s,
+            simulated=self.hello.simulated,
+            tags=self.tags,
+            readings=self.readings,
+            accessories=tuple(state for state in states if state),
+            motion=self.motion,
+            training=self.training,
+        )
+
+
+class Registry:
+    """Every device that was ever seen, and the groups they belong to."""
+
+    def __init__(self, groups: Mapping[str, Iterable[str]]) -> None:
+        self._devices: dict[str, Device] = {}
+        self._groups = {tag: tuple(names) for tag, names in groups.items()}
+
+    def __iter__(self) -> Iterator[Device]:
+        return iter(sorted(self._devices.values(), key=lambda device: device.name))
+
+    def __len__(self) -> int:
+        return len(self._devices)
+
+    def get(self, name: str) -> Device:
+        """One device. Raises `Refusal` with `unknown_device`."""
+        try:
+            return self._devices[name]
+        except KeyError:
+            known = ", ".join(sorted(self._devices)[:10]) or "none yet"
+            raise Refusal(Code.UNKNOWN_DEVICE, f"no device {name!r} has been seen (known: {known})") from None
+
+    def group(self, tag: str) -> list[Device]:
+        """The devices of a group that have been seen. Raises `Refusal` with `unknown_group`."""
+        members = [self._devices[name] for name in self._groups.get(tag, ()) if name in self._devices]
+        if not members:
+            configured = ", ".join(sorted(self._groups)) or "none"
+            raise Refusal(Code.UNKNOWN_GROUP, f"no group {tag!r} with a known device (groups: {configured})")
+        return members
+
+    def add(self, name: str, now: datetime) -> Device:
+        """The device of this name; a new one is offline since `now`."""
+        if name not in self._devices:
+            tags = tuple(sorted(tag for tag, names in self._groups.items() if name in names))
+            self._devices[name] = Device(name, since=now, tags=tags)
+        return self._devices[name]
+
+    def connected(self, name: str, session: str, hello: PiHello, now: datetime) -> tuple[Device, str | None]:
+        """A device came. Returns it, and the session that it had until now: the newest connection wins."""
+        device = self.add(name, now)
+        older = device.session
+        if older is None:
+            device.since = now
+        device.session, device.hello, device.original = session, hello, hello.contract is None
+        return device, older
+
+    def disconnected(self, name: str, session: str, now: datetime) -> Device | None:
+        """A session ended. Returns its device when that is offline now, None when a newer session has taken over."""
+        device = self._devices.get(name)
+        if device is None or device.session != session:
+            return None
+        device.session, device.since = None, now
+        return device

@@ -1,7 +1,8 @@
 """What a part is, however it is made: protocols, their lifecycle and their errors.
 
 A part is opened by its constructor, used by one thread, and ended by `close`, which is idempotent, never raises and
-leaves an output off. The real, the simulated and the replayed ones pass the same suite (`tests/conformance/`).
+leaves an output off; afterwards every other call but `stop` raises `PartFailed`. The real, the simulated and the
+replayed ones pass the same suite (`tests/conformance/`).
 
     HardwareError (an OSError too)
     ├── PartUnavailable       at the start: a wrong or busy pin, a missing library; says what to do
@@ -12,6 +13,9 @@ leaves an output off. The real, the simulated and the replayed ones pass the sam
 
 from collections.abc import Callable, Mapping
 from typing import Protocol, runtime_checkable
+
+EdgeListener = Callable[[bool, int], None]
+"""Called with the new state of a watcher and the monotonic time, in ns, at which it began."""
 
 
 class HardwareError(OSError):
@@ -47,10 +51,13 @@ class Sensor(Protocol):
     quantities: tuple[str, ...]
     """What `read` returns: names of `shared.contract.quantities`."""
     min_interval_s: float
-    """The hardware's own limit: two reads are at least this far apart."""
+    """The hardware's own limit: a read begins at least this long after the last one ended, also after a failed one."""
 
     def read(self) -> Mapping[str, float]:
-        """One measurement: a finite value for every quantity, within its range. Raises `ReadError`."""
+        """One measurement: a finite value for every quantity, within its range.
+
+        Raises `ReadError`. A read that comes too soon raises `TransientReadError`: no old value is told as a new one.
+        """
 
     def close(self) -> None:
         """Release the part."""
@@ -61,14 +68,15 @@ class Watcher(Protocol):
     """A part that tells of itself: an infrared motion sensor.
 
     `start` and `stop` are idempotent. Edges reach `listener(active, monotonic_ns)` on a thread of the part's own:
-    the listener must not block. An edge that repeats the last one is not told; nothing is told after `stop` returns.
+    the listener must not block. An edge that repeats the last one is not told, and at `start` the last one counts as
+    inactive: who is in the room by then is told. Nothing is told after `stop` returns.
     """
 
     name: str
     pin: int | None
     """BCM number; None where there is no pin."""
 
-    def start(self, listener: Callable[[bool, int], None]) -> None:
+    def start(self, listener: EdgeListener) -> None:
         """Watch from now on. Raises `HardwareError`."""
 
     def stop(self) -> None:
@@ -96,7 +104,17 @@ class Light(Protocol):
         """Drive the output. Raises `ValueError` outside 0..1, `HardwareError` when the pin cannot be driven."""
 
     def level(self) -> float:
-        """The output as the part itself reads it back, never as it was set. Raises `ReadError`."""
+        """The output as the part itself reads it back, never as it was set: exact when off, else to 0.01 (PWM steps).
+
+        Raises `ReadError`.
+        """
 
     def close(self) -> None:
         """Off, and release the part."""
+
+
+def checked_level(level: float) -> float:
+    """`level`, if a light can have it. Raises `ValueError` outside 0..1."""
+    if not 0 <= level <= 1:
+        raise ValueError(f"level {level} is outside 0 (off) to 1 (full)")
+    return level

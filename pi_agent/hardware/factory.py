@@ -1,0 +1,175 @@
+"""Settings in, open parts out: simulated, replayed or real. Whoever gets the parts does not know which."""
+
+import logging
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from pi_agent.hardware import replay
+from pi_agent.hardware.base import Light, PartUnavailable, Sensor, Watcher
+from pi_agent.hardware.options import ClimateDriver, HardwareOptions, InfraredDriver, LightDriver, Mode
+from pi_agent.hardware.real.host import Host
+from pi_agent.hardware.real.pins import Pins, open_pins
+from pi_agent.hardware.sim.faults import Faults
+from pi_agent.hardware.sim.parts import ScheduledInfrared, SimulatedClimate, SimulatedLight
+from pi_agent.hardware.sim.room import Room, Schedule
+from shared.clock import Clock
+
+log = logging.getLogger(__name__)
+
+_LIGHT, _INFRARED, _CLIMATE = "light", "infrared", "climate"
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The open parts of one Pi."""
+
+    sensors: tuple[Sensor, ...]
+    light: Light | None
+    infrared: Watcher | None
+    _opened: ExitStack[None] = field(repr=False)
+
+    def close(self) -> None:
+        """Outputs off, pins released; the last part opened is closed first. Idempotent; never raises."""
+        self._opened.close()
+
+
+def build_parts(
+    options: HardwareOptions,
+    clock: Clock,
+    *,
+    faults: Faults | None = None,
+    pins: Pins | None = None,
+    root: Path = Path("/"),
+) -> Parts:
+    """Open the parts that `options` name. Raises `PartUnavailable`, and leaves nothing open.
+
+    For tests: `faults` of the parts that are not real, to inject more while they run; `pins` that are open already;
+    the `root` under which the host finds /proc and /sys.
+    """
+    opened: ExitStack[None] = ExitStack()
+    with opened:
+        bench = _Bench(options, clock, opened)
+        if options.mode is Mode.REAL:
+            _real(bench, pins)
+        else:
+            faults = faults or Faults(clock, options.simulation.seed)
+            faults.inject_all(options.simulation.faults)
+            (_simulated if options.mode is Mode.SIMULATED else _replayed)(bench, faults)
+        if options.host.enabled:
+            bench.sensors.append(bench.keep(Host(root)))
+        _check_quantities(bench.sensors)
+        log.info(
+            "parts open: mode=%s sensors=%s light=%s infrared=%s",
+            options.mode,
+            ",".join(sensor.name for sensor in bench.sensors) or "none",
+            bench.light and bench.light.pin,
+            bench.infrared and bench.infrared.pin,
+        )
+        return Parts(tuple(bench.sensors), bench.light, bench.infrared, opened.pop_all())
+
+
+class _Closes(Protocol):
+    def close(self) -> None: ...
+
+
+C = TypeVar("C", bound=_Closes)
+
+
+@dataclass
+class _Bench:
+    """Where parts are put together: what is open, and who has which pin."""
+
+    options: HardwareOptions
+    clock: Clock
+    opened: ExitStack[None]
+    sensors: list[Sensor] = field(default_factory=list)
+    light: Light | None = None
+    infrared: Watcher | None = None
+    holders: dict[int, str] = field(default_factory=dict)
+
+    def claim(self, part: str, gpio: int) -> int:
+        """A pin that nobody else on the bench has."""
+        if holder := self.holders.get(gpio):
+            raise PartUnavailable(part, f"GPIO {gpio} is held by {holder}; set hardware.{part}.gpio to another pin")
+        self.holders[gpio] = part
+        return gpio
+
+    def keep(self, part: C) -> C:
+        """Close `part` with the others."""
+        self.opened.callback(part.close)
+        return part
+
+
+def _simulated(bench: _Bench, faults: Faults) -> None:
+    climate = bench.options.climate
+    room = Room(bench.options.simulation.seed)
+    _simulated_light(bench, faults)
+    _scheduled_infrared(bench, room.visits, faults)
+    if climate.driver is not ClimateDriver.NONE:
+        bench.claim(_CLIMATE, climate.gpio)
+        bench.sensors.append(bench.keep(SimulatedClimate(climate.driver.value, room, bench.clock, faults)))
+
+
+def _replayed(bench: _Bench, faults: Faults) -> None:
+    options = bench.options.replay
+    recording = replay.load(Path(options.file))
+    tape = replay.Tape(recording, options.speed, loop=options.loop)
+    _simulated_light(bench, faults)
+    if recording.motion is not None:  # else nobody watched: nothing is invented
+        _scheduled_infrared(bench, replay.RecordedMotion(tape, recording.motion), faults)
+    if recording.columns:
+        bench.sensors.append(bench.keep(replay.ReplayedSensor(tape, bench.clock, faults)))
+
+
+def _simulated_light(bench: _Bench, faults: Faults) -> None:
+    options = bench.options.light
+    if options.driver is not LightDriver.NONE:
+        bench.light = bench.keep(SimulatedLight(_LIGHT, bench.claim(_LIGHT, options.gpio), faults))
+
+
+def _scheduled_infrared(bench: _Bench, schedule: Schedule, faults: Faults) -> None:
+    options = bench.options.infrared
+    if options.driver is not InfraredDriver.NONE:
+        gpio = bench.claim(_INFRARED, options.gpio)
+        bench.infrared = bench.keep(ScheduledInfrared(_INFRARED, gpio, schedule, bench.clock, faults))
+
+
+def _real(bench: _Bench, pins: Pins | None) -> None:
+    light, infrared, climate = bench.options.light, bench.options.infrared, bench.options.climate
+    # The libraries for pins are imported with the drivers, here: a simulated agent starts without them.
+    if light.driver is not LightDriver.NONE or infrared.driver is not InfraredDriver.NONE:
+        pins = bench.keep(pins or open_pins(bench.options.pins))
+        if light.driver is LightDriver.GPIOZERO:
+            from pi_agent.hardware.real.led import Led
+
+            gpio = bench.claim(_LIGHT, light.gpio)
+            bench.light = bench.keep(Led(_LIGHT, gpio, light.frequency_hz, pins))
+        if infrared.driver is InfraredDriver.GPIOZERO:
+            from pi_agent.hardware.real.infrared import Infrared
+
+            gpio = bench.claim(_INFRARED, infrared.gpio)
+            bench.infrared = bench.keep(
+                Infrared(
+                    *(_INFRARED, gpio, pins, bench.clock),
+                    active_high=infrared.active_high,
+                    warm_up_s=infrared.warm_up_s,
+                    debounce_s=infrared.debounce_s,
+                )
+            )
+    if climate.driver is not ClimateDriver.NONE:
+        from pi_agent.hardware.real.dht_adafruit import DhtAdafruit
+
+        gpio = bench.claim(_CLIMATE, climate.gpio)
+        bench.sensors.append(bench.keep(DhtAdafruit(climate.driver.value, gpio, bench.clock)))
+
+
+def _check_quantities(sensors: list[Sensor]) -> None:
+    tellers: dict[str, str] = {}
+    for sensor in sensors:
+        for quantity in sensor.quantities:
+            if other := tellers.get(quantity):
+                why = f"{quantity} is told by {other} too; remove that column, or set hardware.host.enabled to false"
+                raise PartUnavailable(sensor.name, why)
+            tellers[quantity] = sensor.name

@@ -1,0 +1,101 @@
+import { useState } from "react";
+import { Download } from "../components/icons";
+import { moment, title } from "../format";
+import { csvHref } from "../link/http";
+import { store, useStore } from "../state/store";
+import { useTheme } from "../theme";
+import type { Loading } from "./feed";
+import { Legend } from "./Legend";
+import { PlotArea } from "./PlotArea";
+import type { Crosshair } from "./plot";
+import { initialChoice, RANGES, switched, type Range } from "./ranges";
+
+const DEFAULT_INTERVAL_S = 30;
+
+interface Props {
+  device: string;
+  /** The quantities that there are, by blanks: a primitive, so that a new reading alone renders nothing here. */
+  available: string;
+  intervalS: number | null;
+}
+
+/** The live chart of one device. It is mounted only while its device is open. */
+export function DeviceChart({ device, available, intervalS }: Props) {
+  const all = available === "" ? [] : available.split(" ");
+  const [picked, setPicked] = useState<string[] | null>(null);
+  const [range, setRange] = useState<Range>(RANGES[0]);
+  const [loading, setLoading] = useState<Loading>({ state: "loading" });
+  const [crosshair, setCrosshair] = useState<Crosshair | null>(null);
+  const [tries, setTries] = useState(0);
+  const theme = useTheme();
+  const joined = useStore((state) => state.joined);
+  const choice = picked ?? initialChoice(all);
+  if (all.length === 0) return null;
+  return (
+    <figure className="chart" data-testid={`chart-${device}`} data-loading={loading.state}>
+      <figcaption className="chart-head">
+        <Legend all={all} choice={choice} crosshair={crosshair} onSwitch={(quantity) => setPicked(switched(choice, quantity))} />
+        <div className="ranges" role="group" aria-label="Span">
+          {RANGES.map((one) => (
+            <button
+              key={one.name}
+              type="button"
+              aria-pressed={one === range}
+              onClick={() => setRange(one)}
+              data-testid={`range-${device}-${one.name}`}
+            >
+              {one.label}
+            </button>
+          ))}
+        </div>
+      </figcaption>
+      <PlotArea
+        // Drawn anew in another theme, and loaded anew after every snapshot and when asked to.
+        key={`${theme} ${joined} ${tries}`}
+        {...{ device, range, crosshair }}
+        quantities={choice.join(" ")}
+        intervalS={intervalS ?? DEFAULT_INTERVAL_S}
+        onLoading={setLoading}
+        onCrosshair={setCrosshair}
+      />
+      <div className="chart-foot">
+        <p role="status">
+          {loading.state === "loading" && "Loading…"}
+          {loading.state === "failed" && (
+            <>
+              History could not be loaded: {loading.message}{" "}
+              <button type="button" className="link-button" onClick={() => setTries(tries + 1)}>
+                Try again
+              </button>
+            </>
+          )}
+          {loading.state === "loaded" && crosshair && moment(crosshair.at, crosshair.to)}
+        </p>
+        <p className="downloads">
+          {choice.map((quantity) => (
+            <CsvLink key={quantity} device={device} quantity={quantity} range={range} />
+          ))}
+        </p>
+      </div>
+    </figure>
+  );
+}
+
+/** The span is taken when the link is used, not when it was drawn. */
+function CsvLink({ device, quantity, range }: { device: string; quantity: string; range: Range }) {
+  const [to, setTo] = useState(() => Date.now());
+  const href = csvHref(device, quantity, { from: to - range.ms, to });
+  const refresh = () => setTo(Date.now() + store.get().skewMs);
+  return (
+    <a
+      href={href}
+      download={`${device}-${quantity}.csv`}
+      onPointerEnter={refresh}
+      onFocus={refresh}
+      data-testid={`csv-${device}-${quantity}`}
+    >
+      <Download />
+      {title(quantity)}, CSV
+    </a>
+  );
+}

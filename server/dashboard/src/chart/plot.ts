@@ -1,0 +1,221 @@
+/** The drawing: uPlot set up for lines with their extremes, two axes, hatched gaps and a crosshair. */
+
+import uPlot from "uplot";
+import { QUANTITIES } from "../contract";
+import { axisOf } from "./ranges";
+import { columns, type Series, type Span } from "./series";
+
+/** Columns that one quantity takes in the chart's data: its value, its lowest, its highest. */
+const WIDTH = 3;
+/** The least height of an axis, in steps of the quantity's last decimal: noise must not look like weather. */
+const LEAST_STEPS = 20;
+const TIME = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
+const TIME_S = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+const DAY = new Intl.DateTimeFormat("en-GB", { weekday: "short", day: "numeric" });
+
+/** The point under the crosshair: its time and the chart's two ends (epoch ms), and each quantity's value. */
+export interface Crosshair {
+  at: number;
+  from: number;
+  to: number;
+  values: readonly (number | null)[];
+}
+
+export class Plot {
+  readonly #plot: uPlot;
+  readonly #host: HTMLElement;
+  readonly #quantities: readonly string[];
+  readonly #onCrosshair: (crosshair: Crosshair | null) => void;
+  readonly #resizer: ResizeObserver;
+  #gaps: readonly Span[] = [];
+
+  constructor(host: HTMLElement, quantities: readonly string[], onCrosshair: (crosshair: Crosshair | null) => void) {
+    this.#host = host;
+    this.#quantities = quantities;
+    this.#onCrosshair = onCrosshair;
+    this.#plot = new uPlot(this.#options(), emptyData(quantities), host);
+    this.#resizer = new ResizeObserver(() => {
+      this.#plot.setSize({ width: host.clientWidth, height: host.clientHeight });
+    });
+    this.#resizer.observe(host);
+  }
+
+  /** Draw `series` (one per quantity) over the span `from`..`to` in epoch ms, with `gaps` hatched. */
+  draw(series: readonly Series[], from: number, to: number, gaps: readonly Span[]): void {
+    this.#gaps = gaps;
+    const tables = series.map((one) => columns(one) as uPlot.AlignedData);
+    this.#plot.batch(() => {
+      this.#plot.setData(tables.length > 0 ? uPlot.join(tables) : emptyData(this.#quantities), false);
+      this.#plot.setScale("x", { min: from, max: to });
+    });
+  }
+
+  /** Move the crosshair by some points, as the arrow keys do. */
+  step(points: number): void {
+    const { data, cursor } = this.#plot;
+    const last = data[0].length - 1;
+    if (last < 0) return;
+    const index = Math.max(0, Math.min(last, (cursor.idx ?? last) + points));
+    this.#plot.setCursor({ left: this.#plot.valToPos(data[0][index] ?? 0, "x"), top: 0 });
+  }
+
+  /** Take the crosshair away. */
+  rest(): void {
+    this.#plot.setCursor({ left: -10, top: -10 });
+  }
+
+  close(): void {
+    this.#resizer.disconnect();
+    this.#plot.destroy();
+  }
+
+  #options(): uPlot.Options {
+    const ink = resolved(this.#host, "--muted");
+    const line = resolved(this.#host, "--line");
+    const units = [...new Set(this.#quantities.map(axisOf))];
+    const colours = this.#quantities.map((quantity) => resolved(this.#host, colourName(quantity, this.#quantities)));
+    const font = `11px ${getComputedStyle(this.#host).fontFamily}`;
+    return {
+      width: Math.max(1, this.#host.clientWidth),
+      height: Math.max(1, this.#host.clientHeight),
+      ms: 1,
+      padding: [8, units.length > 1 ? 0 : 12, 0, 0],
+      legend: { show: false },
+      cursor: {
+        y: false,
+        drag: { x: false, y: false, setScale: false },
+        points: { size: (_, index) => (index % WIDTH === 1 ? 8 : 0), width: 2, stroke: resolved(this.#host, "--surface") },
+      },
+      scales: {
+        x: { time: true },
+        ...Object.fromEntries(units.map((unit) => [unit, { range: rangeFor(this.#quantities, unit) }])),
+      },
+      axes: [
+        {
+          stroke: ink,
+          font,
+          size: 28,
+          gap: 6,
+          space: 72,
+          grid: { stroke: line, width: 1 },
+          ticks: { show: false },
+          values: (_, splits, __, ___, step) => splits.map((at) => clock(at, step)),
+        },
+        ...units.map((unit, index) => ({
+          scale: unit,
+          side: index === 0 ? (3 as const) : (1 as const),
+          stroke: units.length > 1 ? (colours[this.#quantities.findIndex((one) => axisOf(one) === unit)] ?? ink) : ink,
+          font,
+          size: 44,
+          gap: 6,
+          space: 40,
+          grid: { show: index === 0, stroke: line, width: 1 },
+          ticks: { show: false },
+        })),
+      ],
+      series: [
+        {},
+        ...this.#quantities.flatMap((quantity, index): uPlot.Series[] => [
+          { scale: axisOf(quantity), stroke: colours[index] ?? ink, width: 1.75, points: { show: loneliest } },
+          { scale: axisOf(quantity), points: { show: false } },
+          { scale: axisOf(quantity), points: { show: false } },
+        ]),
+      ],
+      bands: this.#quantities.map((_, index) => ({
+        series: [index * WIDTH + 3, index * WIDTH + 2],
+        fill: translucent(colours[index] ?? ink),
+      })),
+      hooks: {
+        drawClear: [(plot) => this.#hatch(plot, line)],
+        setCursor: [(plot) => this.#told(plot)],
+      },
+    };
+  }
+
+  /** Where nothing was recorded the ground is hatched: an empty span must not look like a calm one. */
+  #hatch(plot: uPlot, colour: string): void {
+    const { ctx, bbox } = plot;
+    const step = 7 * devicePixelRatio;
+    ctx.save();
+    ctx.strokeStyle = colour;
+    ctx.lineWidth = devicePixelRatio;
+    for (const [from, to] of this.#gaps) {
+      const left = Math.max(bbox.left, finite(plot.valToPos(from, "x", true), bbox.left));
+      const right = Math.min(bbox.left + bbox.width, finite(plot.valToPos(to, "x", true), bbox.left + bbox.width));
+      if (right - left < 2) continue;
+      ctx.save();
+      ctx.beginPath();
+      ctx.rect(left, bbox.top, right - left, bbox.height);
+      ctx.clip();
+      ctx.beginPath();
+      for (let x = left - bbox.height - (left % step); x < right; x += step) {
+        ctx.moveTo(x, bbox.top + bbox.height);
+        ctx.lineTo(x + bbox.height, bbox.top);
+      }
+      ctx.stroke();
+      ctx.restore();
+    }
+    ctx.restore();
+  }
+
+  #told(plot: uPlot): void {
+    const index = plot.cursor.idx;
+    const at = index === null || index === undefined ? undefined : plot.data[0][index];
+    if (at === undefined || (plot.cursor.left ?? -1) < 0) return this.#onCrosshair(null);
+    const values = this.#quantities.map((_, which) => {
+      const own = plot.cursor.idxs?.[which * WIDTH + 1];
+      return (own === null || own === undefined ? null : plot.data[which * WIDTH + 1]?.[own]) ?? null;
+    });
+    const { min, max } = plot.scales["x"] ?? {};
+    this.#onCrosshair({ at, from: min ?? at, to: max ?? at, values });
+  }
+}
+
+/** The CSS variable of a quantity's colour: its own, or one of four by its place. */
+export function colourName(quantity: string, among: readonly string[]): string {
+  if (quantity === "temperature" || quantity === "humidity") return `--q-${quantity}`;
+  return `--q-${(among.filter((one) => one !== "temperature" && one !== "humidity").indexOf(quantity) % 4) + 1}`;
+}
+
+function emptyData(quantities: readonly string[]): uPlot.AlignedData {
+  return [[], ...quantities.flatMap(() => [[], [], []])] as uPlot.AlignedData;
+}
+
+/** An axis with room around the line, and never so close that noise fills it. */
+function rangeFor(quantities: readonly string[], unit: string): uPlot.Scale.Range {
+  const decimals = quantities.filter((one) => axisOf(one) === unit).map((one) => QUANTITIES[one]?.decimals ?? 1);
+  const least = LEAST_STEPS * 10 ** -Math.min(...decimals);
+  return (_, low, high) => {
+    if (low === null || high === null || !Number.isFinite(low) || !Number.isFinite(high)) return [0, 1];
+    const room = Math.max((high - low) * 0.12, (least - (high - low)) / 2);
+    return [low - room, high + room];
+  };
+}
+
+/** A single point between two gaps has no line to be seen by. */
+function loneliest(plot: uPlot, index: number): boolean {
+  return (plot.data[index] ?? []).filter((value) => value !== null && value !== undefined).length < 2;
+}
+
+/** Axis labels by step: seconds, minutes or days. */
+function clock(at: number, stepMs: number): string {
+  if (stepMs < 60_000) return TIME_S.format(at);
+  return stepMs >= 86_400_000 ? DAY.format(at) : TIME.format(at);
+}
+
+function finite(value: number, otherwise: number): number {
+  return Number.isFinite(value) ? value : otherwise;
+}
+
+/** A CSS variable as the canvas can use it: `rgb(…)`, with the theme's choice made. */
+function resolved(host: HTMLElement, variable: string): string {
+  host.style.color = `var(${variable})`;
+  const { color } = getComputedStyle(host);
+  host.style.color = "";
+  return color;
+}
+
+/** `rgb(…)` at a sixth of its strength. */
+function translucent(colour: string): string {
+  return colour.replace("rgb(", "rgba(").replace(")", ", 0.16)");
+}

@@ -1,0 +1,61 @@
+import { ago, title } from "../format";
+import { alarming, shortTitle, tileState, told } from "../quantities";
+import { readingAgeMs, readingLimitMs } from "../state/freshness";
+import type { Reading } from "../state/model";
+import { useStore } from "../state/store";
+import { useNow } from "../state/ticker";
+
+interface Props {
+  device: string;
+  quantity: string;
+  reading: Reading;
+  sampleIntervalS: number | null;
+  /** A line of the machine's strip instead of a tile of the room. */
+  compact?: boolean;
+}
+
+/** One quantity: its value, unit and age; a thread below it runs out as the value grows stale. */
+export function ReadingTile({ device, quantity, reading, sampleIntervalS, compact }: Props) {
+  const now = useNow();
+  const skewMs = useStore((state) => state.skewMs);
+  const age = readingAgeMs(reading, now, skewMs);
+  const limit = readingLimitMs({ sampleIntervalS });
+  const state = tileState(reading.value, reading.quality?.state, age > limit);
+  const value = told(quantity, reading.value, reading.unit);
+  const reason = reading.quality?.reason || (state === "failed" ? "no value from the sensor" : "");
+  return (
+    <div
+      className={compact ? "fact" : "tile"}
+      data-testid={`tile-${device}-${quantity}`}
+      data-value={reading.value ?? ""}
+      data-state={state}
+      data-alarm={alarming(quantity, reading.value)}
+      title={compact ? `${title(quantity)}, ${ago(age)}${reason ? `: ${reason}` : ""}` : undefined}
+    >
+      <dt>{compact ? shortTitle(quantity) : title(quantity)}</dt>
+      <dd>
+        <span className="value">
+          {value.text}
+          {value.unit && <span className="unit">{value.unit}</span>}
+        </span>
+        {!compact && (
+          <>
+            <span className="age">{note(state, age, reason)}</span>
+            {state === "failed" && reading.good && (
+              <span className="age">
+                last good {told(quantity, reading.good.value, reading.unit).text}, {ago(now + skewMs - reading.good.at)}
+              </span>
+            )}
+            <span className="thread" aria-hidden="true" style={{ "--life": Math.max(0, 1 - age / limit).toFixed(2) }} />
+          </>
+        )}
+      </dd>
+    </div>
+  );
+}
+
+function note(state: ReturnType<typeof tileState>, age: number, reason: string): string {
+  if (state === "failed") return `failed: ${reason}`;
+  if (state === "stale") return `stale, ${ago(age)}`;
+  return state === "degraded" && reason ? `${ago(age)}, ${reason}` : ago(age);
+}

@@ -1,0 +1,64 @@
+/** How values, ages and times are told. Pure, and the same in every component. */
+
+import { QUANTITIES } from "./contract";
+
+const MINUTE = 60;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+
+/** What is shown where there is no value: never a zero. */
+export const NO_VALUE = "–";
+
+/** A quantity's name for people; an unknown one is told as it was sent. */
+export function title(quantity: string): string {
+  return QUANTITIES[quantity]?.title ?? sentence(quantity);
+}
+
+/** `breath_light` as `Breath light`. */
+export function sentence(name: string): string {
+  const words = name.replaceAll("_", " ");
+  return words.charAt(0).toUpperCase() + words.slice(1);
+}
+
+/** A value with the decimals of its quantity and a real minus sign. */
+export function number(quantity: string, value: number | null): string {
+  if (value === null) return NO_VALUE;
+  const decimals = QUANTITIES[quantity]?.decimals;
+  const text = decimals === undefined ? String(Number(value.toPrecision(6))) : value.toFixed(decimals);
+  return text.replace(/^-(?=.*[1-9])/, "−").replace(/^-/, "");
+}
+
+/** A span in its two largest units: `42 s`, `3 min`, `2 h 05 min`, `3 d 4 h`. */
+export function duration(seconds: number): string {
+  const s = Math.max(0, Math.floor(seconds));
+  if (s < MINUTE) return `${s} s`;
+  if (s < HOUR) return `${Math.floor(s / MINUTE)} min`;
+  if (s < DAY) return `${Math.floor(s / HOUR)} h ${String(Math.floor((s % HOUR) / MINUTE)).padStart(2, "0")} min`;
+  return `${Math.floor(s / DAY)} d ${Math.floor((s % DAY) / HOUR)} h`;
+}
+
+/** How long ago: `now`, `3 s ago`, `2 h 05 min ago`. */
+export function ago(ms: number): string {
+  return ms < 1000 ? "now" : `${duration(ms / 1000)} ago`;
+}
+
+/** How fast the answer came: `23 ms`, `1.4 s`. */
+export function latency(ms: number): string {
+  return ms < 1000 ? `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`;
+}
+
+const CLOCK = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+const DATE = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short" });
+
+/** The wall time of an instant, with its date where that is not today. */
+export function moment(at: number, now: number): string {
+  const then = new Date(at);
+  const clock = CLOCK.format(then);
+  return then.toDateString() === new Date(now).toDateString() ? clock : `${DATE.format(then)}, ${clock}`;
+}
+
+/** Epoch milliseconds of a contract time stamp; null where there is none or it cannot be read. */
+export function epoch(timestamp: string | null | undefined): number | null {
+  const ms = timestamp ? Date.parse(timestamp) : NaN;
+  return Number.isNaN(ms) ? null : ms;
+}

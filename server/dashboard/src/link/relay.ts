@@ -1,0 +1,153 @@
+/** The page's connection to the relay: the only owner of the Socket.IO client. */
+
+import { io, type Socket } from "socket.io-client";
+import { EVENTS, type Ack, type ClientHello, type CommandRequest } from "../contract";
+import { words } from "../state/commands";
+import type { Link } from "../state/model";
+import type { Told } from "../state/reduce";
+import type { Store } from "../state/store";
+import { commandResults, device as deviceByHttp } from "./http";
+import { waitMs } from "./backoff";
+
+const ACK_MS = 10_000;
+
+const EVENTS_TO_PAGES = [
+  EVENTS.SNAPSHOT_PUB_CLIENT,
+  EVENTS.SENSOR_DATA_PUB_CLIENT,
+  EVENTS.ACCESSORY_STATUS_PUB_CLIENT,
+  EVENTS.MOTION_PUB_CLIENT,
+  EVENTS.MODEL_TRAIN_PUB_CLIENT,
+  EVENTS.DEVICE_STATUS_PUB_CLIENT,
+  EVENTS.COMMAND_RESULT_PUB_CLIENT,
+  EVENTS.ERROR_PUB,
+] as const;
+
+interface Refused extends Error {
+  data?: { code?: string; message?: string };
+}
+
+/** Connects, reconnects with a wait that is shown, and tells the store what arrives. */
+export class Relay {
+  readonly #store: Store;
+  readonly #socket: Socket;
+  #attempt = 0;
+  #lostAt: number | null = null;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  /** `device` narrows the connection to one device; null sees all. */
+  constructor(store: Store, device: string | null) {
+    this.#store = store;
+    this.#socket = io("/client", {
+      autoConnect: false,
+      // The waits are ours: the library does not tell when it will try again.
+      reconnection: false,
+      transports: ["websocket", "polling"],
+      tryAllTransports: true,
+      timeout: 8000,
+      auth: (send) => send(this.#hello()),
+      ...(device === null ? {} : { query: { device } }),
+    });
+    this.#socket.on("connect", () => this.#connected());
+    this.#socket.on("disconnect", (reason) => this.#lost(reason === "io server disconnect" ? "closed by the relay" : ""));
+    this.#socket.on("connect_error", (error: Refused) => this.#refused(error));
+    for (const event of EVENTS_TO_PAGES)
+      this.#socket.on(event, (body: unknown) => this.#told({ event, body } as Told));
+    window.addEventListener("online", this.retry);
+    document.addEventListener("visibilitychange", () => {
+      if (document.visibilityState === "visible") this.retry();
+    });
+  }
+
+  /** Connect for the first time, or again after a token was given. */
+  connect(): void {
+    clearTimeout(this.#timer);
+    this.#attempt = 0;
+    this.#try();
+  }
+
+  /** Do not wait any longer; nothing happens while connected or refused. */
+  readonly retry = (): void => {
+    const { link } = this.#store.get();
+    if (link.state === "reconnecting" && link.retryAt !== null) this.connect();
+  };
+
+  /** Close for good: the token was given back. */
+  leave(message: string): void {
+    clearTimeout(this.#timer);
+    this.#set({ state: "unauthenticated", message });
+    this.#socket.disconnect();
+  }
+
+  /** Send a command; the answer is an ack, also where the relay did not answer in time. */
+  async command(request: CommandRequest): Promise<Ack> {
+    try {
+      return (await this.#socket.timeout(ACK_MS).emitWithAck(EVENTS.COMMAND_REQUEST_CLIENT, request)) as Ack;
+    } catch {
+      return { ok: false, code: "no_answer", message: words("no_ack"), retry: true };
+    }
+  }
+
+  #told(told: Told): void {
+    this.#store.receive(told);
+    if (told.event === EVENTS.SNAPSHOT_PUB_CLIENT) void this.#catchUp();
+    if (told.event === EVENTS.DEVICE_STATUS_PUB_CLIENT && told.body.online) void this.#introduce(told.body.device);
+  }
+
+  /** A device that came: the event says only that it did; its intervals and tags are its own. */
+  async #introduce(name: string): Promise<void> {
+    try {
+      this.#store.act({ deed: "introduced", device: await deviceByHttp(name) });
+    } catch {
+      // The next snapshot tells it; until then the page goes by what it observes.
+    }
+  }
+
+  /** Results are not replayed: ask what became of the commands that were open when the connection was lost. */
+  async #catchUp(): Promise<void> {
+    const { asks } = this.#store.get();
+    const lost = Object.values(asks).filter((ask) => ask.refused?.code === "connection_lost");
+    const commands = [...new Set(lost.map((ask) => ask.command).filter((command) => command !== null))];
+    // Where the relay no longer knows, the ask stays as lost: the reported state is the truth.
+    for (const answer of await Promise.allSettled(commands.map(commandResults)))
+      if (answer.status === "fulfilled")
+        for (const body of answer.value) this.#store.receive({ event: EVENTS.COMMAND_RESULT_PUB_CLIENT, body });
+  }
+
+  #hello(): ClientHello {
+    const { cursor } = this.#store.get();
+    return cursor === null ? {} : { since: cursor };
+  }
+
+  #set(link: Link): void {
+    this.#store.act({ deed: "link", link });
+  }
+
+  #try(): void {
+    if (this.#lostAt !== null) this.#set({ state: "reconnecting", lostAt: this.#lostAt, retryAt: null, why: "" });
+    else this.#set({ state: "connecting" });
+    this.#socket.connect();
+  }
+
+  #connected(): void {
+    this.#attempt = 0;
+    this.#lostAt = null;
+    this.#set({ state: "connected" });
+  }
+
+  #refused(error: Refused): void {
+    const code = error.data?.code ?? error.message;
+    if (code === "unauthenticated") {
+      this.#lostAt = null;
+      this.#set({ state: "unauthenticated", message: error.data?.message ?? "" });
+    } else this.#lost(error.data?.message ?? "");
+  }
+
+  #lost(why: string): void {
+    if (this.#store.get().link.state === "unauthenticated") return;
+    this.#lostAt ??= Date.now();
+    const wait = waitMs(this.#attempt++, Math.random());
+    this.#set({ state: "reconnecting", lostAt: this.#lostAt, retryAt: Date.now() + wait, why });
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#try(), wait);
+  }
+}

@@ -1,0 +1,75 @@
+/** What the accessories reported, what the infrared sensor saw, and how training goes. */
+
+import type { AccessoryState, ClientModelTrain, ClientMotion } from "../contract";
+import { epoch, sentence } from "../format";
+import { withDevice, withLog } from "./change";
+import { causeName } from "./log";
+import type { Accessory, Motion, State } from "./model";
+
+/** The contract's body as the page keeps it. */
+export function fromState(body: AccessoryState, now: number): Accessory {
+  return {
+    reported: body.status,
+    desired: body.desired ?? null,
+    reportedAt: epoch(body.reported_at),
+    arrivedAt: now,
+    level: body.level ?? null,
+    cause: body.cause ?? null,
+    fault: body.fault ?? null,
+  };
+}
+
+/** An accessory's state was told. */
+export function accessory(state: State, body: AccessoryState, now: number, past: boolean): State {
+  const name = body.device;
+  if (!name || past) return state;
+  const before = state.devices[name]?.accessories[body.accessory];
+  const next = withDevice(state, name, now, (device) => ({
+    ...device,
+    accessories: { ...device.accessories, [body.accessory]: fromState(body, now) },
+  }));
+  // A change that answers a command has the command's own line.
+  if (!before || before.reported === body.status || body.command) return next;
+  const at = epoch(body.reported_at) ?? now + state.skewMs;
+  const why = causeName(body.cause);
+  return withLog(next, {
+    key: `accessory/${name}/${body.accessory}/${at}`,
+    at,
+    kind: "accessory",
+    tone: body.cause === "local_fault" ? "bad" : "plain",
+    device: name,
+    text: `${sentence(body.accessory)} is ${body.status ? "on" : "off"}${why ? `: ${why}` : ""}`,
+  });
+}
+
+/** The contract's body as the page keeps it; `now` stands where the sender's clock cannot be trusted. */
+export function fromMotion(body: ClientMotion, now: number): Motion {
+  const trusted = body.clock?.synchronised !== false;
+  return { motion: body.motion, count: body.count ?? 0, at: (trusted ? epoch(body.taken_at) : null) ?? now };
+}
+
+/** A movement began or ended. */
+export function motion(state: State, body: ClientMotion, now: number, past: boolean): State {
+  if (!body.device) return state;
+  const seen = fromMotion(body, now + state.skewMs);
+  const next = past ? state : withDevice(state, body.device, now, (device) => ({ ...device, motion: seen }));
+  if (!body.motion) return next;
+  const key = `motion/${body.device}/${body.stream ?? ""}/${body.id}`;
+  return withLog(next, { key, at: seen.at, kind: "motion", tone: "lit", device: body.device, text: "Motion" });
+}
+
+/** A training job's news. */
+export function training(state: State, body: ClientModelTrain, now: number, past: boolean): State {
+  if (!body.device || past) return state;
+  const next = withDevice(state, body.device, now, (device) => ({ ...device, training: body }));
+  if (body.phase === "progress") return next;
+  const phase = body.phase ?? (body.status ? "started" : "finished");
+  return withLog(next, {
+    key: `training/${body.device}/${body.job ?? ""}/${phase}`,
+    at: now + state.skewMs,
+    kind: "training",
+    tone: phase === "failed" ? "bad" : "plain",
+    device: body.device,
+    text: `Training ${phase}${body.reason ? `: ${body.reason}` : ""}`,
+  });
+}

@@ -1,0 +1,25 @@
+import { defineConfig } from "vitest/config";
+
+/** The relay that `npm run dev` talks to. */
+const relay = process.env["RELAY_URL"] ?? "http://127.0.0.1:5000";
+
+export default defineConfig({
+  build: {
+    outDir: "static",
+    emptyOutDir: true,
+    target: "es2023",
+    // Browsers of 2024 and later, which know light-dark().
+    cssTarget: ["chrome123", "firefox121", "safari17.5"],
+    // The relay's Content-Security-Policy allows files of its own origin and nothing inline.
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+    reportCompressedSize: false,
+  },
+  server: {
+    proxy: {
+      "/api": relay,
+      "/socket.io": { target: relay, ws: true },
+    },
+  },
+  test: { include: ["tests/**/*.test.{ts,tsx}"], environment: "node" },
+});

@@ -70,12 +70,10 @@ def listen(settings: RelaySettings) -> socket.socket:
         listener.close()
         raise SettingsError("port", settings.port, f"{error.strerror}; choose another one with --port") from None
     listener.listen(1024)
-    listener.setblocking(False)
+    listener.setblocking(False)  # noqa: FBT003
     return listener
 
 
 def http_server(listener: socket.socket, app: Any, connections: int) -> WSGIServer:
     """A server for `app` on `listener`, for at most `connections` at a time."""
-    return WSGIServer(
-        listener, app, handler_class=_Patience, log=None, error_log=_ErrorLog(), spawn=Pool(connections)
-    )
+    return WSGIServer(listener, app, handler_class=_Patience, log=None, error_log=_ErrorLog(), spawn=Pool(connections))

@@ -41,7 +41,9 @@ class LimitSettings(Struct, frozen=True, kw_only=True):
         float, Meta(gt=0, le=300, description="seconds after which a connection that joined nothing is closed")
     ] = 10.0
     mailbox_events: Annotated[int, Meta(ge=10, description="unsent events one slow reader may have")] = 2_000
-    mailbox_bytes: Annotated[int, Meta(ge=65_536, description="unsent bytes one slow reader may have")] = 4 * 1024 * 1024
+    mailbox_bytes: Annotated[int, Meta(ge=65_536, description="unsent bytes one slow reader may have")] = (
+        4 * 1024 * 1024
+    )
 
 
 class RelaySettings(Struct, frozen=True, kw_only=True):
@@ -50,9 +52,9 @@ class RelaySettings(Struct, frozen=True, kw_only=True):
     host: Annotated[str, Meta(description="address to listen on")] = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535, description="TCP port; 0 takes a free one")] = DEFAULT_PORT
     demo: Annotated[bool, Meta(description="open to this machine without tokens; only on a loopback address")] = False
-    insecure_lan: Annotated[
-        bool, Meta(description="accept that tokens and readings cross the network unencrypted")
-    ] = False
+    insecure_lan: Annotated[bool, Meta(description="accept that tokens and readings cross the network unencrypted")] = (
+        False
+    )
     database: Annotated[
         str, Meta(description="database URL; empty for SQLite in the state directory, or `postgresql+psycopg://…`")
     ] = ""
@@ -62,9 +64,7 @@ class RelaySettings(Struct, frozen=True, kw_only=True):
     allowed_origins: Annotated[
         tuple[str, ...], Meta(description="web origins beside its own whose pages may connect")
     ] = ()
-    groups: Annotated[
-        dict[Label, tuple[DeviceId, ...]], Meta(description="tags: a group's name and its devices")
-    ] = {}
+    groups: Annotated[dict[Label, tuple[DeviceId, ...]], Meta(description="tags: a group's name and its devices")] = {}
     command_ttl_s: Annotated[
         float, Meta(gt=0, le=3600, description="how long a command may take where its sender does not say, in seconds")
     ] = 10.0

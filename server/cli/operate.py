@@ -19,7 +19,9 @@ _AccessoryName = Annotated[
 _Device = Annotated[str | None, typer.Option("--device", "-d", help="One device, by name.")]
 _Group = Annotated[str | None, typer.Option("--group", "-g", help="All devices of a group (tag).")]
 _All = Annotated[bool, typer.Option("--all", help="Every device.")]
-_Ttl = Annotated[float, typer.Option("--ttl", help="Seconds in which it must happen, or not at all.", min=0.1, max=3600)]
+_Ttl = Annotated[
+    float, typer.Option("--ttl", help="Seconds in which it must happen, or not at all.", min=0.1, max=3600)
+]
 _Lease = Annotated[float | None, typer.Option("--lease", help="Seconds after which it goes off by itself.", min=0.1)]
 
 

@@ -16,7 +16,9 @@ from shared.errors import Code, Refusal
 from shared.wire import JsonPacket
 
 _WAIT_S = 10.0
-_TO_CLIENTS = [spec for spec in events.CATALOGUE if spec.namespace is Namespace.CLIENT and spec.subscriber is Role.CLIENT]
+_TO_CLIENTS = [
+    spec for spec in events.CATALOGUE if spec.namespace is Namespace.CLIENT and spec.subscriber is Role.CLIENT
+]
 
 
 class Remote:

@@ -54,11 +54,19 @@ class ClientDoor:
         """What was missed, in order; then a snapshot; then all that is live. Nothing falls between."""
 
         def join() -> None:
-            self._port.join(connection.sid, Namespace.CLIENT, page_room(connection.device) if connection.device else EVERY_PAGE)
+            self._port.join(
+                connection.sid, Namespace.CLIENT, page_room(connection.device) if connection.device else EVERY_PAGE
+            )
             snapshot = self._snapshots.take(connection.identity.role, connection.device)
             self._broadcast.to_page(SNAPSHOT_PUB_CLIENT, snapshot, connection.sid)
 
         self._replay.catch_up(connection.sid, since, connection.device, join)
+
+    def sweep(self) -> None:
+        """Forget connections that ended without a word, such as one that left while its token was looked up."""
+        for connection in self._guard.admitted():
+            if not self._port.connected(connection.sid, Namespace.CLIENT):
+                self._disconnect(connection.sid)
 
     def _disconnect(self, sid: str) -> None:
         self._guard.forget(sid)

@@ -106,7 +106,9 @@ class Guard:
     def _refused(self, sid: str, event: str, inbound: Inbound, refusal: Refusal) -> Ack:
         self._metrics.refusal(self._namespace, refusal.code)
         if not inbound.wants_ack:
-            body = ErrorBody.build(code=refusal.code, message=refusal.message[:500], event=event[:64], retry=refusal.retry)
+            body = ErrorBody.build(
+                code=refusal.code, message=refusal.message[:500], event=event[:64], retry=refusal.retry
+            )
             self._port.emit(ERROR_PUB[self._namespace], body, [sid])
         return Ack.refused(refusal)
 

@@ -1,5 +1,6 @@
 """The door of the agents: namespace `/pi`."""
 
+import logging
 import re
 from collections.abc import Mapping
 from functools import partial
@@ -12,10 +13,12 @@ from server.security.identity import Gatekeeper, Role, token_from
 from server.services.ingest import Ingest
 from server.services.presence import Presence
 from server.state.devices import Registry
-from shared.contract.events import ACCESSORIES, MODEL_TRAIN_PUB_PI, MOTION_PUB_PI, SENSOR_DATA_PUB_PI
-from shared.contract.payloads import AccessoryStatus, Ack, ModelTrain, Motion, PiHello, SensorData, parse
+from shared.contract.events import ACCESSORIES, DROP_PUB_PI, MODEL_TRAIN_PUB_PI, MOTION_PUB_PI, SENSOR_DATA_PUB_PI
+from shared.contract.payloads import AccessoryStatus, Ack, Dropped, ModelTrain, Motion, PiHello, SensorData, parse
 from shared.contract.spec import EventSpec, Namespace
 from shared.errors import Code, Refusal
+
+log = logging.getLogger(__name__)
 
 ORIGINAL_ACK = (True, "receive", 200)
 """What an original agent expects on success."""
@@ -33,6 +36,7 @@ class PiDoor:
         presence: Presence,
         ingest: Ingest,
     ) -> None:
+        self._port = port
         self._guard = guard
         self._gatekeeper = gatekeeper
         self._registry = registry
@@ -49,6 +53,7 @@ class PiDoor:
             SENSOR_DATA_PUB_PI: self._sensor_data,
             MOTION_PUB_PI: self._motion,
             MODEL_TRAIN_PUB_PI: self._model_train,
+            DROP_PUB_PI: self._dropped,
             **statuses,
         }
 
@@ -60,6 +65,12 @@ class PiDoor:
         name = identity.name if identity.token is not None else hello.device or self._named_after(environ)
         self._guard.admit(Connection(sid, identity, device=name, original=hello.contract is None))
         self._presence.connected(name, sid, hello)
+
+    def sweep(self) -> None:
+        """Forget connections that ended without a word, such as one that left while its token was looked up."""
+        for connection in self._guard.admitted():
+            if not self._port.connected(connection.sid, Namespace.PI):
+                self._disconnect(connection.sid)
 
     def _disconnect(self, sid: str) -> None:
         connection = self._guard.forget(sid)
@@ -85,6 +96,9 @@ class PiDoor:
 
     def _model_train(self, connection: Connection, body: ModelTrain) -> Answer:
         return _ack(connection, self._ingest.model_train(_device(connection), body))
+
+    def _dropped(self, connection: Connection, body: Dropped) -> Answer:
+        return _ack(connection, self._ingest.dropped(_device(connection), body))
 
     def _status(self, accessory: str, connection: Connection, body: AccessoryStatus) -> Answer:
         return _ack(connection, self._ingest.status(_device(connection), accessory, body))

@@ -22,7 +22,7 @@ from server.settings import LimitSettings
 from shared.clock import Clock, monotonic_s
 from shared.contract.events import ERROR_PUB
 from shared.contract.payloads import ErrorBody, Payload
-from shared.contract.spec import EventSpec
+from shared.contract.spec import EventSpec, Namespace
 from shared.errors import MEANING, Code
 from shared.wire import MAX_EVENT_CHARS, StrictPacket
 
@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 _FRAME_BYTES = 1024 * 1024
 """A longer websocket message ends the connection: there is nobody to answer who could have sent it by accident."""
 _GRACE_S = 5.0
+_DRAIN_S = 0.02
 _PING_INTERVAL_S, _PING_TIMEOUT_S = 10, 20
 
 
@@ -88,6 +89,26 @@ class Port:
         """Run `work` after the running handler has yielded; a connect handler's answer is sent by then."""
         self.socketio.start_background_task(work, *args)
 
+    def drained(self, sid: str, namespace: str = Namespace.CLIENT) -> bool:
+        """Wait until a connection has taken most of what was sent to it. False when it has gone."""
+        while True:
+            socket = self._socket(sid, namespace)
+            if socket is None:
+                return False
+            if socket.queue.qsize() <= self._limits.mailbox_events // 10:
+                return True
+            gevent.sleep(_DRAIN_S)
+
+    def connected(self, sid: str, namespace: str) -> bool:
+        """Whether a connection is still there."""
+        return self._socket(sid, namespace) is not None
+
+    def _socket(self, sid: str, namespace: str) -> Any:
+        manager = self._server.manager
+        if not manager.is_connected(sid, namespace):
+            return None
+        return self._server.eio.sockets.get(manager.eio_sid_from_sid(sid, namespace))
+
     # --- Emitter ------------------------------------------------------------------------------------------------
 
     def emit(
@@ -120,6 +141,11 @@ class Port:
                 self.reaped += 1
                 self._end(eio_sid, socket)
 
+    def shut(self) -> None:
+        """End every connection, telling its peer."""
+        for eio_sid, socket in list(self._server.eio.sockets.items()):
+            self._end(eio_sid, socket)
+
     def _joined(self, eio_sid: str) -> Iterator[tuple[str, str]]:
         """The (namespace, sid) pairs of a connection."""
         manager = self._server.manager
@@ -144,7 +170,9 @@ class Port:
                 self.slow_consumers += 1
                 log.warning("slow consumer closed: connection=%s unsent_bytes=%d", eio_sid, mailbox.unsent_bytes)
                 for namespace, _ in self._joined(eio_sid):
-                    packet = StrictPacket(data=[ERROR_PUB[namespace].name, _error(Code.SLOW_CONSUMER)], namespace=namespace)  # type: ignore[index]
+                    packet = StrictPacket(
+                        data=[ERROR_PUB[namespace].name, _error(Code.SLOW_CONSUMER)], namespace=namespace
+                    )  # type: ignore[index]
                     mailbox.tell(engineio_packet.Packet(engineio_packet.MESSAGE, packet.encode()))
                 gevent.spawn(self._end, eio_sid, socket)
 
@@ -186,7 +214,7 @@ class _Mailbox(JoinableQueue):  # type: ignore[type-arg]
         self._over = False
         self.unsent_bytes = 0
 
-    def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:  # noqa: FBT001, FBT002
+    def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:
         """Queue a packet (None ends the connection)."""
         if self._over and item is not None:
             return
@@ -205,7 +233,7 @@ class _Mailbox(JoinableQueue):  # type: ignore[type-arg]
         """Queue a last packet of a mailbox that has overflowed."""
         super().put(item)
 
-    def get(self, block: bool = True, timeout: float | None = None) -> Any:  # noqa: FBT001, FBT002
+    def get(self, block: bool = True, timeout: float | None = None) -> Any:
         """The next packet."""
         item = super().get(block, timeout)
         self.unsent_bytes = max(0, self.unsent_bytes - _size(item))

@@ -69,7 +69,9 @@ class Front:
         host = str(environ.get("HTTP_HOST", ""))
         name = (urlsplit(f"//{host}").hostname or "") if _parses(host) else ""
         if self._demo and not is_loopback(name):
-            raise Refusal(Code.HOST_REFUSED, f"demo mode answers to 127.0.0.1 and localhost alone, not to {host[:100]!r}")
+            raise Refusal(
+                Code.HOST_REFUSED, f"demo mode answers to 127.0.0.1 and localhost alone, not to {host[:100]!r}"
+            )
         if self._hosts and name not in self._hosts:
             raise Refusal(Code.HOST_REFUSED, f"{host[:100]!r} is not in the setting allowed_hosts")
 

@@ -98,9 +98,7 @@ class Commands:
         command = Command(secrets.token_urlsafe(12), request, by)
         self._remember(command)
         self._defer(lambda: self._start_all(command, devices))
-        return Ack(
-            ok=True, code=Code.ACCEPTED, command=command.id, devices=tuple(device.name for device in devices)
-        )
+        return Ack(ok=True, code=Code.ACCEPTED, command=command.id, devices=tuple(device.name for device in devices))
 
     def get(self, command: str) -> Command:
         """A command by its id. Raises `Refusal` with `unknown_command`."""

@@ -1,28 +1,173 @@
 """What devices report: taken over once, shown at once, acked when it is stored.
 
-Fan-out does not wait for the disk, but never shows a resend: the store knows every key it was ever given. The ack
-follows the commit.
+Fan-out does not wait for the disk, but never shows a resend: the recorder knows every key that it was ever given. The
+ack follows the commit.
 """
 
-import itertools
+import logging
+from collections.abc import Callable
 from datetime import datetime
-from typing import Any
 
 from server.fanout.broadcast import Broadcast
+from server.services import frames
 from server.services.commands import Commands
-from server.services.frames import client_frame
-from server.state.devices import Device, Registry
-from server.storage import EventRow, Store
-from shared.clock import Clock, iso_utc, local_text, parse_iso_utc
+from server.services.replay import LiveFrames
+from server.state.devices import Registry
+from server.storage.recorder import Recorder
+from server.storage.records import Drop, Event
+from shared.clock import Clock, parse_iso_utc
 from shared.contract.events import (
     ACCESSORIES,
     ACCESSORY_STATUS_PUB_CLIENT,
+    DROP_PUB_PI,
+    MODEL_TRAIN_PUB_CLIENT,
     MODEL_TRAIN_PUB_PI,
+    MOTION_PUB_CLIENT,
     MOTION_PUB_PI,
+    SENSOR_DATA_PUB_CLIENT,
     SENSOR_DATA_PUB_PI,
 )
-from shared.contract.payloads import AccessoryStatus, Ack, LastReading, ModelTrain, Motion, SensorData
-from shared.contract.quantities import QUANTITIES
+from shared.contract.payloads import (
+    AccessoryStatus,
+    Ack,
+    Dropped,
+    ModelTrain,
+    Motion,
+    Outboxed,
+    Payload,
+    SensorData,
+)
 from shared.contract.spec import EventSpec
 from shared.errors import Code
 from shared.wire import StrictJson
+
+log = logging.getLogger(__name__)
+
+Shown = tuple[EventSpec, Payload]
+Note = Callable[[], Shown | None]
+"""Takes a new event into the state, and returns what pages are shown of it."""
+
+
+class Ingest:
+    """Takes events over from devices."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        broadcast: Broadcast,
+        commands: Commands,
+        recorder: Recorder,
+        live: LiveFrames,
+        clock: Clock,
+    ) -> None:
+        self._registry = registry
+        self._broadcast = broadcast
+        self._commands = commands
+        self._recorder = recorder
+        self._live = live
+        self._clock = clock
+
+    def sensor_data(self, name: str, body: SensorData) -> Ack:
+        """One sampling round."""
+        device, now = self._registry.get(name), self._clock.now()
+
+        def note() -> Shown:
+            device.note_readings(body, now)
+            return SENSOR_DATA_PUB_CLIENT, frames.sensor_data(name, body, self._recorder.cursor)
+
+        event = self._event(SENSOR_DATA_PUB_PI, name, body, body.id, now, readings=body.data)
+        return self._take(event, note)
+
+    def motion(self, name: str, body: Motion) -> Ack:
+        """A movement began or ended."""
+        device, now = self._registry.get(name), self._clock.now()
+
+        def note() -> Shown:
+            frame = frames.motion(name, body, self._recorder.cursor)
+            device.note_motion(frame)
+            return MOTION_PUB_CLIENT, frame
+
+        return self._take(self._event(MOTION_PUB_PI, name, body, body.id, now), note)
+
+    def model_train(self, name: str, body: ModelTrain) -> Ack:
+        """News of a training job."""
+        device, now = self._registry.get(name), self._clock.now()
+
+        def note() -> Shown:
+            device.training = frames.training(name, body, now, self._recorder.cursor)
+            return MODEL_TRAIN_PUB_CLIENT, device.training
+
+        return self._take(self._event(MODEL_TRAIN_PUB_PI, name, body, body.id, now), note)
+
+    def dropped(self, name: str, body: Dropped) -> Ack:
+        """Events that the device gave up: what a gap in its ids means."""
+        log.warning(
+            "device gave events up: device=%s count=%d first_id=%s last_id=%s reason=%s",
+            name,
+            body.count,
+            body.first_id,
+            body.last_id,
+            body.reason,
+        )
+        drops: tuple[Drop, ...] = ()
+        if body.first_id is not None and body.last_id is not None and body.of_stream in (None, body.stream):
+            drops = (Drop(first=body.first_id, last=body.last_id, reason=body.reason),)
+        return self._take(self._event(DROP_PUB_PI, name, body, body.id, self._clock.now(), drops=drops), lambda: None)
+
+    def status(self, name: str, accessory: str, body: AccessoryStatus) -> Ack:
+        """A status: a change is stored, a periodic report only shown."""
+        device, now = self._registry.get(name), self._clock.now()
+        known = device.record(accessory).reported
+        changed = known is None or known.status is not body.status
+
+        def note() -> Shown | None:
+            state = device.note_status(accessory, body, now)
+            return (ACCESSORY_STATUS_PUB_CLIENT, state) if state is not None else None
+
+        def settle() -> None:
+            # After the frame, so that no page sees a command done before it sees the state.
+            self._commands.reported(device, accessory, body)
+
+        if body.id is not None or (device.original and changed):
+            return self._take(self._event(ACCESSORIES[accessory].status, name, body, body.id, now), note, settle)
+        if (shown := note()) is not None:
+            self._broadcast.to_pages(*shown, name)
+        settle()
+        return Ack(ok=True, code=Code.ACCEPTED)
+
+    def _event(
+        self,
+        spec: EventSpec,
+        device: str,
+        body: Outboxed,
+        id_: int | None,
+        now: datetime,
+        readings: dict[str, float | None] | None = None,
+        drops: tuple[Drop, ...] = (),
+    ) -> Event:
+        # Without a stream (an original agent) an id says nothing: it begins anew with each start of the program.
+        keyed = body.stream is not None and id_ is not None
+        return Event(
+            device=device,
+            event=spec.name,
+            taken_at_ms=round((parse_iso_utc(body.taken_at) if body.taken_at else now).timestamp() * 1e3),
+            body=StrictJson.dumps(body).encode(),
+            stream=body.stream if keyed else None,
+            id=id_ if keyed else None,
+            readings=readings or {},
+            drops=drops,
+        )
+
+    def _take(self, event: Event, note: Note, settle: Callable[[], None] = lambda: None) -> Ack:
+        """Note and show what is new, and answer once it is on disk."""
+        ticket = self._recorder.offer(event)
+        if ticket.fresh:
+            if (shown := note()) is not None:
+                self._live.show(ticket, event, *shown)
+                self._broadcast.to_pages(*shown, event.device)
+            settle()
+        try:
+            stored = ticket.wait()
+        finally:
+            self._live.settle(ticket)
+        return Ack(ok=True, code=Code.DUPLICATE if stored.duplicate else Code.STORED, id=event.id)

@@ -2,9 +2,12 @@
 
 import logging
 
+import msgspec
+
 from server.fanout.broadcast import Broadcast
 from server.services.commands import Commands
 from server.state.devices import Device, Registry
+from server.storage.recorder import Recorder
 from shared.clock import Clock, iso_utc
 from shared.contract.events import ACCESSORY_STATUS_PUB_CLIENT, DEVICE_STATUS_PUB_CLIENT, ERROR_PUB_PI
 from shared.contract.payloads import DeviceStatus, ErrorBody, PiHello
@@ -16,7 +19,10 @@ log = logging.getLogger(__name__)
 class Presence:
     """Keeps the registry's link state true."""
 
-    def __init__(self, registry: Registry, broadcast: Broadcast, commands: Commands, clock: Clock) -> None:
+    def __init__(
+        self, registry: Registry, broadcast: Broadcast, commands: Commands, recorder: Recorder, clock: Clock
+    ) -> None:
+        self._recorder = recorder
         self._registry = registry
         self._broadcast = broadcast
         self._commands = commands
@@ -33,6 +39,8 @@ class Presence:
             self._broadcast.dismiss(ERROR_PUB_PI, reason, older)
         else:
             log.info("device online: device=%s version=%s", name, hello.version or "original")
+        said = msgspec.structs.replace(hello, token=None)
+        self._recorder.introduce(name, msgspec.to_builtins(said))
         self._tell(device)
 
     def disconnected(self, name: str, session: str) -> None:

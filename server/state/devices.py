@@ -15,7 +15,9 @@ from shared.contract.payloads import (
     DeviceSnapshot,
     LastReading,
     PiHello,
+    SensorData,
 )
+from shared.contract.quantities import QUANTITIES
 from shared.errors import Code, Refusal
 
 
@@ -70,6 +72,32 @@ class Device:
         """The record of an accessory, made when it is the first time."""
         return self.accessories.setdefault(accessory, AccessoryRecord(accessory))
 
+    # --- what it reports: late news, out of a backlog, is stored but is not what is now ---------------------------
+
+    def note_readings(self, body: SensorData, now: datetime) -> None:
+        """Take the values of a round that are not older than what is known."""
+        taken_at = body.taken_at or iso_utc(now)
+        for name, value in body.data.items():
+            known = self.readings.get(name)
+            if known is None or taken_at >= known.taken_at:
+                unit = QUANTITIES[name].unit if name in QUANTITIES else ""
+                self.readings[name] = LastReading(
+                    value=value, unit=unit, taken_at=taken_at, quality=body.quality.get(name)
+                )
+
+    def note_motion(self, frame: ClientMotion) -> None:
+        """Take a movement that is not older than what is known."""
+        if self.motion is None or _not_older(frame.taken_at, self.motion.taken_at):
+            self.motion = frame
+
+    def note_status(self, accessory: str, body: AccessoryStatus, now: datetime) -> AccessoryState | None:
+        """Take a status, and return the state that pages see; None where it is older than what is known."""
+        record = self.record(accessory)
+        if record.reported is not None and not _not_older(body.taken_at, record.reported.taken_at):
+            return None
+        record.reported, record.reported_at = body, now
+        return self.state_of(record)
+
     def state_of(self, record: AccessoryRecord) -> AccessoryState | None:
         """An accessory as pages see it; None before its first report: a state is never invented."""
         reported, at = record.reported, record.reported_at
@@ -107,6 +135,11 @@ class Device:
             motion=self.motion,
             training=self.training,
         )
+
+
+def _not_older(ours: str | None, theirs: str | None) -> bool:
+    """Time stamps of the contract sort as text; one that is missing says nothing."""
+    return ours is None or theirs is None or ours >= theirs
 
 
 class Registry:

@@ -1,0 +1,224 @@
+"""The composition root of the relay: the only place where parts meet."""
+
+import logging
+import signal
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import gevent
+from flask import Flask
+from gevent.event import Event
+
+from server import listener
+from server.doors.client import ClientDoor
+from server.doors.guard import Guard
+from server.doors.http.answers import handle_errors
+from server.doors.http.commands import command_routes
+from server.doors.http.devices import device_routes
+from server.doors.http.health import health_routes
+from server.doors.http.page import page_routes
+from server.doors.http.session import session_routes
+from server.doors.pi import PiDoor
+from server.fanout.broadcast import Broadcast
+from server.fanout.port import Port
+from server.metrics import Metrics
+from server.security.front import MAX_BODY_BYTES, Front
+from server.security.identity import Gatekeeper, Identity, Role
+from server.security.rate import RateLimit
+from server.services.commands import Commands
+from server.services.ingest import Ingest
+from server.services.presence import Presence
+from server.services.replay import LiveFrames, Replay
+from server.services.restore import restore
+from server.services.snapshot import Snapshots
+from server.settings import RelaySettings
+from server.state.devices import Registry
+from server.storage.engine import Database
+from server.storage.history import History
+from server.storage.recorder import Recorder
+from server.storage.tokens import Tokens
+from shared import VERSION, logs, sdnotify
+from shared.clock import Clock, SystemClock
+from shared.contract.payloads import FINAL_STATES, CommandResult
+from shared.contract.spec import Namespace
+from shared.settings import SettingsError
+
+log = logging.getLogger(__name__)
+
+_TICK_S = 0.1
+_SWEEP_S = 1.0
+_STOP_S = 5.0
+
+
+@dataclass(frozen=True)
+class Storage:
+    """The parts of the relay's memory."""
+
+    database: Database
+    recorder: Recorder
+    history: History
+    tokens: Tokens
+
+    @classmethod
+    def open(cls, url: str, clock: Clock) -> "Storage":
+        """Open the database, migrating it forward, and start its one writer."""
+        database = Database.open(url, clock)
+        recorder = Recorder.start(database, clock)
+        return cls(database, recorder, History(database, clock, settle=recorder.settle), Tokens(database, clock))
+
+    def close(self) -> None:
+        """Commit what waits, and close."""
+        self.recorder.close()
+        self.database.close()
+
+
+@dataclass(frozen=True)
+class Relay:
+    """A relay, built and not yet listening."""
+
+    flask: Flask
+    port: Port
+    commands: Commands
+    doors: tuple[PiDoor, ClientDoor]
+
+    def sweep(self) -> None:
+        """End what has come to nothing: connections without a door, peers that went without a word."""
+        self.port.reap()
+        for door in self.doors:
+            door.sweep()
+
+
+def create_app(settings: RelaySettings, storage: Storage, clock: Clock) -> Relay:
+    """Build a relay on open storage."""
+    metrics = Metrics()
+    port = Port(settings.limits, clock)
+    flask = Flask("server", static_folder=None)
+    flask.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
+    port.attach(flask)
+    flask.wsgi_app = Front(  # type: ignore[method-assign]
+        flask.wsgi_app,
+        demo=settings.demo,
+        allowed_hosts=settings.allowed_hosts,
+        allowed_origins=settings.allowed_origins,
+        read_body=listener.read_body,
+    )
+
+    registry = Registry(settings.groups)
+    broadcast = Broadcast(port)
+    live = LiveFrames()
+    commands = Commands(registry, broadcast, clock, settings.command_ttl_s, defer=port.spawn)
+    commands.observers.append(_counting(metrics))
+    presence = Presence(registry, broadcast, commands, storage.recorder, clock)
+    ingest = Ingest(registry, broadcast, commands, storage.recorder, live, clock)
+    snapshots = Snapshots(registry, clock, lambda: storage.recorder.cursor, demo=settings.demo)
+    replay = Replay(storage.recorder, storage.history, live, broadcast, port.drained)
+    gatekeeper = Gatekeeper(_finding(storage.tokens), demo=settings.demo)
+    restore(registry, storage.history.latest_state())
+
+    devices_rate = RateLimit(settings.limits.device_events_per_s)
+    clients_rate = RateLimit(settings.limits.client_events_per_s)
+    doors = (
+        PiDoor(port, Guard(port, Namespace.PI, devices_rate, metrics), gatekeeper, registry, presence, ingest),
+        ClientDoor(
+            port,
+            Guard(port, Namespace.CLIENT, clients_rate, metrics),
+            gatekeeper,
+            broadcast,
+            snapshots,
+            replay,
+            commands,
+        ),
+    )
+    for routes in (
+        page_routes(),
+        health_routes(gatekeeper, metrics, storage.database.healthy),
+        session_routes(gatekeeper),
+        device_routes(gatekeeper, registry, snapshots),
+        command_routes(gatekeeper, commands),
+    ):
+        flask.register_blueprint(routes)
+    handle_errors(flask, metrics)
+    _watch(metrics, registry, port)
+    return Relay(flask, port, commands, doors)
+
+
+def serve(settings: RelaySettings) -> None:
+    """Run a relay until SIGTERM or SIGINT. Raises `SettingsError` when it cannot start."""
+    logs.configure(settings.log.level, settings.log.format)
+    clock = SystemClock()
+    bound = listener.listen(settings)
+    storage = Storage.open(settings.database_url(), clock)
+    try:
+        _require_tokens(settings, storage.tokens)
+        _run(settings, bound, create_app(settings, storage, clock))
+    finally:
+        storage.close()
+
+
+def _run(settings: RelaySettings, bound: socket.socket, relay: Relay) -> None:
+    """Serve until a signal comes or a task dies."""
+    server = listener.http_server(bound, relay.flask, settings.limits.connections)
+    stopping = Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        gevent.signal_handler(number, stopping.set)
+    owned = [_every(_TICK_S, relay.commands.tick, stopping), _every(_SWEEP_S, relay.sweep, stopping)]
+    server.start()
+    host, port = bound.getsockname()[:2]
+    log.info("relay ready: url=http://%s:%d version=%s demo=%s", host, port, VERSION, settings.demo)
+    sdnotify.notify("READY=1")
+    stopping.wait()
+    log.info("relay stops")
+    sdnotify.notify("STOPPING=1")
+    relay.port.shut()
+    server.stop(timeout=_STOP_S)
+    gevent.joinall(owned, timeout=_STOP_S)
+
+
+def _every(interval_s: float, work: Callable[[], None], stopping: Event) -> gevent.Greenlet:
+    """Call `work` again and again until the relay stops. When it fails, the relay ends: systemd restarts it."""
+
+    def run() -> None:
+        try:
+            while not stopping.wait(interval_s):
+                work()
+        except Exception:
+            log.exception("a task of the relay died: task=%s", getattr(work, "__qualname__", work))
+            stopping.set()
+            raise
+
+    return gevent.spawn(run)
+
+
+def _require_tokens(settings: RelaySettings, tokens: Tokens) -> None:
+    if settings.demo or any(token.revoked_at is None for token in tokens.list()):
+        return
+    remedy = "pi-relay token add NAME --role device|viewer|operator"
+    if not settings.is_loopback():
+        raise SettingsError("host", settings.host, f"nobody could connect: there is no token yet; add one: {remedy}")
+    log.warning("no token yet, nobody can connect: add one with %s, or use --demo", remedy)
+
+
+def _finding(tokens: Tokens) -> Callable[[str], Identity | None]:
+    def find(token: str) -> Identity | None:
+        found = tokens.find(token)
+        return Identity(found.name, Role(found.role), found.id) if found else None
+
+    return find
+
+
+def _counting(metrics: Metrics) -> Callable[[CommandResult], None]:
+    def count(result: CommandResult) -> None:
+        if result.state in FINAL_STATES:
+            metrics.command(result)
+
+    return count
+
+
+def _watch(metrics: Metrics, registry: Registry, port: Port) -> None:
+    metrics.watch("devices", "Devices that have been seen.", lambda: len(registry))
+    metrics.watch("devices_online", "Devices that are connected.", lambda: sum(device.online for device in registry))
+    metrics.watch("connections", "Open Engine.IO connections.", port.connections)
+    metrics.watch("connections_reaped", "Connections closed because they joined nothing.", lambda: port.reaped)
+    metrics.watch("slow_consumers", "Connections closed because they did not read.", lambda: port.slow_consumers)
+    metrics.watch("binary_refused", "Binary messages refused.", lambda: port.refused_binary)

@@ -1,0 +1,97 @@
+"""What a page is shown for an event of a device: live and in a replay, the same frame."""
+
+from datetime import datetime
+
+from shared.clock import iso_utc, local_text
+from shared.contract.events import (
+    ACCESSORIES,
+    ACCESSORY_STATUS_PUB_CLIENT,
+    MODEL_TRAIN_PUB_CLIENT,
+    MODEL_TRAIN_PUB_PI,
+    MOTION_PUB_CLIENT,
+    MOTION_PUB_PI,
+    SENSOR_DATA_PUB_CLIENT,
+    SENSOR_DATA_PUB_PI,
+)
+from shared.contract.payloads import (
+    AccessoryState,
+    AccessoryStatus,
+    ClientModelTrain,
+    ClientMotion,
+    ClientSensorData,
+    ModelTrain,
+    Motion,
+    Payload,
+    SensorData,
+    extend,
+    parse,
+)
+from shared.contract.spec import EventSpec
+from shared.wire import StrictJson
+
+TRAINED = "face_model"
+"""The original's name for what is trained."""
+_ACCESSORY_OF = {events.status.name: accessory for accessory, events in ACCESSORIES.items()}
+
+
+def sensor_data(device: str, body: SensorData, cursor: int) -> ClientSensorData:
+    """A round as pages see it."""
+    return extend(ClientSensorData, body, device=device, cursor=cursor)
+
+
+def motion(device: str, body: Motion, cursor: int) -> ClientMotion:
+    """A movement as pages see it."""
+    return extend(ClientMotion, body, device=device, cursor=cursor)
+
+
+def training(device: str, body: ModelTrain, at: datetime, cursor: int) -> ClientModelTrain:
+    """A training job's news as pages see it."""
+    return ClientModelTrain.build(
+        datatime=local_text(at),
+        accessory=TRAINED,
+        status=body.status,
+        device=device,
+        stream=body.stream,
+        id=body.id,
+        cursor=cursor,
+        job=body.job,
+        phase=body.phase,
+        reason=body.reason,
+        progress=body.progress,
+        samples=body.samples,
+        duration_s=body.duration_s,
+        metrics=body.metrics,
+    )
+
+
+def change(device: str, accessory: str, body: AccessoryStatus, at: datetime, cursor: int) -> AccessoryState:
+    """A past change of an accessory, as a replay tells it: what was desired or linked then is not known now."""
+    return AccessoryState.build(
+        datatime=local_text(at),
+        accessory=accessory,
+        status=body.status,
+        device=device,
+        reported_at=body.taken_at or iso_utc(at),
+        level=body.level,
+        command=body.command,
+        cause=body.cause,
+        fault=body.fault,
+        stream=body.stream,
+        id=body.id,
+        cursor=cursor,
+    )
+
+
+def replayed(event: str, device: str, body: bytes, at: datetime, cursor: int) -> tuple[EventSpec, Payload] | None:
+    """The frame of a stored event, None where pages are not shown any. `body` is its stored JSON."""
+    decoded = StrictJson.loads(body)
+    if event == SENSOR_DATA_PUB_PI.name:
+        return SENSOR_DATA_PUB_CLIENT, sensor_data(device, parse(SensorData, decoded), cursor)
+    if event == MOTION_PUB_PI.name:
+        return MOTION_PUB_CLIENT, motion(device, parse(Motion, decoded), cursor)
+    if event == MODEL_TRAIN_PUB_PI.name:
+        return MODEL_TRAIN_PUB_CLIENT, training(device, parse(ModelTrain, decoded), at, cursor)
+    if event in _ACCESSORY_OF:
+        body_in = parse(AccessoryStatus, decoded)
+        return ACCESSORY_STATUS_PUB_CLIENT, change(device, _ACCESSORY_OF[event], body_in, at, cursor)
+    return None

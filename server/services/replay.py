@@ -1,0 +1,106 @@
+"""What a page missed, in order, then live, without a gap between.
+
+A page counts by the relay's cursor: it says how far it came, gets every stored event after that, then the frames that
+were already shown but are not stored yet, then joins. All from the last look at the database on happens in one turn.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from server.fanout.broadcast import Broadcast
+from server.services import frames
+from server.storage.history import History
+from server.storage.recorder import Recorder, Ticket
+from server.storage.records import Event, LoggedEvent
+from shared.contract.events import ERROR_PUB_CLIENT
+from shared.contract.payloads import Ack, ErrorBody, Payload
+from shared.contract.spec import EventSpec
+from shared.errors import Code, Refusal
+
+_PAGE = 200
+
+
+@dataclass(frozen=True)
+class _Live:
+    event: Event
+    spec: EventSpec
+    frame: Payload
+
+
+class LiveFrames:
+    """Frames that pages were shown and the database has not committed yet, oldest first."""
+
+    def __init__(self) -> None:
+        self._frames: dict[Ticket, _Live] = {}
+
+    def show(self, ticket: Ticket, event: Event, spec: EventSpec, frame: Payload) -> None:
+        """A frame goes out."""
+        self._frames[ticket] = _Live(event, spec, frame)
+
+    def settle(self, ticket: Ticket) -> None:
+        """Its event is stored, or refused: a replay finds it, or its sender sends it again."""
+        self._frames.pop(ticket, None)
+
+    def uncommitted(self, device: str | None) -> list[tuple[EventSpec, Payload]]:
+        """The frames of `device` (None: of all) that no replay finds."""
+        return [
+            (live.spec, live.frame)
+            for ticket, live in self._frames.items()
+            if not ticket.done and device in (None, live.event.device)
+        ]
+
+
+class Replay:
+    """Brings a page up to date."""
+
+    def __init__(
+        self,
+        recorder: Recorder,
+        history: History,
+        live: LiveFrames,
+        broadcast: Broadcast,
+        drained: Callable[[str], bool],
+    ) -> None:
+        """`drained(sid)` waits until a connection has taken what was sent; False where it has gone."""
+        self._recorder = recorder
+        self._history = history
+        self._live = live
+        self._broadcast = broadcast
+        self._drained = drained
+
+    def catch_up(self, sid: str, since: int | None, device: str | None, join: Callable[[], None]) -> None:
+        """Send what came after `since` (None: nothing), then call `join` in the turn in which nothing is missing."""
+        if since is not None:
+            try:
+                self._send(sid, since, device)
+            except Refusal as refusal:
+                body = ErrorBody.build(code=refusal.code, message=refusal.message)
+                self._broadcast.to_page(ERROR_PUB_CLIENT, body, sid)
+            for spec, frame in self._live.uncommitted(device):
+                self._broadcast.to_page(spec, frame, sid)
+        join()
+
+    def answer(self, sid: str, since: int, device: str | None) -> Ack:
+        """Serve a `replay_request_client`. Raises `Refusal` with `replay_incomplete`."""
+        return Ack(ok=True, code=Code.ACCEPTED, cursor=self._send(sid, since, device))
+
+    def _send(self, sid: str, since: int, device: str | None) -> int:
+        """Every committed event after `since`. Returns the last cursor."""
+        while True:
+            rows = self._history.replay(since, _PAGE)
+            for row in rows:
+                # The database may be a moment ahead of what this thread knows; those are live frames still.
+                if row.cursor > self._recorder.cursor:
+                    break
+                since = row.cursor
+                if device in (None, row.device):
+                    self._one(sid, row)
+            if since >= self._recorder.cursor or not rows or not self._drained(sid):
+                return since
+
+    def _one(self, sid: str, row: LoggedEvent) -> None:
+        at = datetime.fromtimestamp(row.received_at_ms / 1e3, UTC)
+        shown = frames.replayed(row.event, row.device, row.body, at, row.cursor)
+        if shown is not None:
+            self._broadcast.to_page(*shown, sid)

@@ -1,0 +1,151 @@
+"""What every request meets first."""
+
+import io
+from typing import Any
+
+import pytest
+
+from server.security.front import MAX_BODY_BYTES, Front
+from server.security.identity import Gatekeeper, Identity, Role, token_from
+from server.security.rate import RateLimit
+from server.settings import RelaySettings, is_loopback, load
+from shared.errors import Code, Refusal
+from shared.settings import SettingsError
+
+
+def request(front_options: dict[str, Any] | None = None, **environ: Any) -> tuple[str, dict[str, Any]]:
+    """The status that the front gives, "passed" where it lets a request through, and the environ that passed."""
+    seen: dict[str, Any] = {"status": "passed"}
+
+    def inner(environ: dict[str, Any], _: object) -> list[bytes]:
+        seen.update(environ)
+        return []
+
+    def start_response(status: str, headers: list[tuple[str, str]]) -> None:
+        seen["status"], seen["headers"] = status, dict(headers)
+
+    options: dict[str, Any] = {
+        "demo": False,
+        "allowed_hosts": (),
+        "allowed_origins": (),
+        "read_body": lambda stream, size: stream.read(size),
+    }
+    front = Front(inner, **{**options, **(front_options or {})})
+    base = {"REQUEST_METHOD": "GET", "HTTP_HOST": "127.0.0.1:5000", "wsgi.url_scheme": "http"}
+    list(front({**base, **environ}, start_response))
+    return str(seen["status"]), seen
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:5000", "localhost:5000", "LOCALHOST", "[::1]:5000", "127.1.2.3"])
+def test_demo_mode_answers_to_this_machine(host: str) -> None:
+    assert request({"demo": True}, HTTP_HOST=host)[0] == "passed"
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example:5000", "192.168.1.9", "", "localhost.evil.example", "[::1", "127.0.0.1:x"]
+)
+def test_demo_mode_answers_to_no_other_name(host: str) -> None:
+    assert request({"demo": True}, HTTP_HOST=host)[0] == "421 Misdirected Request"
+
+
+def test_with_tokens_the_host_is_free_unless_it_is_set() -> None:
+    assert request(HTTP_HOST="relay.lan")[0] == "passed"
+    assert request({"allowed_hosts": ("relay.lan",)}, HTTP_HOST="relay.lan:80")[0] == "passed"
+    assert request({"allowed_hosts": ("relay.lan",)}, HTTP_HOST="other.lan")[0] == "421 Misdirected Request"
+
+
+@pytest.mark.parametrize(
+    "origin", ["http://evil.example", "null", "file://", "https://127.0.0.1:5000", "http://127.0.0.1"]
+)
+def test_a_foreign_origin_is_refused(origin: str) -> None:
+    assert request(HTTP_ORIGIN=origin)[0] == "403 Forbidden"
+
+
+def test_the_own_origin_and_those_in_the_settings_pass() -> None:
+    assert request(HTTP_ORIGIN="http://127.0.0.1:5000")[0] == "passed"
+    assert request({"allowed_origins": ("https://board.lan",)}, HTTP_ORIGIN="https://board.lan")[0] == "passed"
+
+
+def test_a_body_is_bounded_before_it_is_read() -> None:
+    body = io.BytesIO(b"x" * 10)
+    status, seen = request(REQUEST_METHOD="POST", CONTENT_LENGTH="10", **{"wsgi.input": body})
+    assert (status, seen["wsgi.input"].read()) == ("passed", b"x" * 10)
+    too_long = str(MAX_BODY_BYTES + 1)
+    assert request(REQUEST_METHOD="POST", CONTENT_LENGTH=too_long)[0] == "413 Content Too Large"
+    assert request(REQUEST_METHOD="POST", CONTENT_LENGTH="-1")[0] == "400 Bad Request"
+    assert request(REQUEST_METHOD="POST", HTTP_TRANSFER_ENCODING="chunked")[0] == "400 Bad Request"
+
+
+def test_a_body_that_does_not_come_is_answered_and_closed() -> None:
+    def never(stream: object, size: int) -> bytes:
+        raise TimeoutError
+
+    status, seen = request(
+        {"read_body": never}, REQUEST_METHOD="POST", CONTENT_LENGTH="5", **{"wsgi.input": io.BytesIO()}
+    )
+    assert (status, seen["headers"]["Connection"]) == ("408 Request Timeout", "close")
+
+
+def test_compression_is_never_offered_to_a_websocket() -> None:
+    _, seen = request(HTTP_SEC_WEBSOCKET_EXTENSIONS="permessage-deflate")
+    assert "HTTP_SEC_WEBSOCKET_EXTENSIONS" not in seen
+
+
+@pytest.mark.parametrize(
+    ("environ", "token"),
+    [
+        ({}, None),
+        ({"HTTP_AUTHORIZATION": "Bearer abc"}, "abc"),
+        ({"HTTP_AUTHORIZATION": "bearer  abc "}, "abc"),
+        ({"HTTP_AUTHORIZATION": "Basic abc"}, None),
+        ({"HTTP_COOKIE": "a=b; breathlight=abc"}, "abc"),
+        ({"HTTP_COOKIE": "=;;\x00"}, None),
+    ],
+)
+def test_a_token_comes_in_a_header_or_the_cookie(environ: dict[str, str], token: str | None) -> None:
+    assert token_from(environ) == token
+    assert token_from(environ, "from-auth") == "from-auth"
+
+
+def test_only_a_known_token_opens_and_only_for_its_role() -> None:
+    known = {"t": Identity("ann", Role.VIEWER, 1)}
+    gatekeeper = Gatekeeper(known.get, demo=False)
+    assert gatekeeper.identify("t", Role.OPERATOR).name == "ann"
+    for wrong in (None, "", "x"):
+        with pytest.raises(Refusal) as refused:
+            gatekeeper.identify(wrong, Role.OPERATOR)
+        assert refused.value.code is Code.UNAUTHENTICATED
+    with pytest.raises(Refusal) as refused:
+        known["t"].require(Role.OPERATOR)
+    assert refused.value.code is Code.FORBIDDEN
+
+
+def test_the_rate_limit_is_per_connection() -> None:
+    limit = RateLimit(per_s=1)
+    for _ in range(10):
+        limit.hit("a")
+    with pytest.raises(Refusal) as refused:
+        limit.hit("a")
+    assert refused.value.code is Code.RATE_LIMITED
+    assert refused.value.retry
+    limit.hit("b")
+
+
+@pytest.mark.parametrize(
+    ("environ", "word"),
+    [
+        ({"PI_RELAY_DEMO": "true", "PI_RELAY_HOST": "0.0.0.0"}, "demo mode is open"),
+        ({"PI_RELAY_HOST": "0.0.0.0"}, "--insecure-lan"),
+        ({"PI_RELAY_HOST": "relay.lan"}, "--insecure-lan"),
+    ],
+)
+def test_an_open_door_is_never_opened_by_accident(environ: dict[str, str], word: str) -> None:
+    with pytest.raises(SettingsError, match=word):
+        load(None, environ)
+
+
+def test_the_database_lies_in_the_state_directory(tmp_path: Any) -> None:
+    settings = RelaySettings()
+    assert settings.database_url({"STATE_DIRECTORY": str(tmp_path / "s")}) == f"sqlite:///{tmp_path}/s/relay.db"
+    assert (tmp_path / "s").is_dir()
+    assert is_loopback("localhost")

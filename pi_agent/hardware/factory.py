@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from pi_agent.hardware import replay
+from pi_agent.hardware import recording
 from pi_agent.hardware.base import Light, PartUnavailable, Sensor, Watcher
 from pi_agent.hardware.options import ClimateDriver, HardwareOptions, InfraredDriver, LightDriver, Mode
 from pi_agent.hardware.real.host import Host
 from pi_agent.hardware.real.pins import Pins, open_pins
+from pi_agent.hardware.replay import RecordedMotion, ReplayedSensor, Tape
 from pi_agent.hardware.sim.faults import Faults
 from pi_agent.hardware.sim.parts import ScheduledInfrared, SimulatedClimate, SimulatedLight
 from pi_agent.hardware.sim.room import Room, Schedule
@@ -114,13 +115,12 @@ def _simulated(bench: _Bench, faults: Faults) -> None:
 
 def _replayed(bench: _Bench, faults: Faults) -> None:
     options = bench.options.replay
-    recording = replay.load(Path(options.file))
-    tape = replay.Tape(recording, options.speed, loop=options.loop)
+    tape = Tape(recording.load(Path(options.file)), options.speed, loop=options.loop)
     _simulated_light(bench, faults)
-    if recording.motion is not None:  # else nobody watched: nothing is invented
-        _scheduled_infrared(bench, replay.RecordedMotion(tape, recording.motion), faults)
-    if recording.columns:
-        bench.sensors.append(bench.keep(replay.ReplayedSensor(tape, bench.clock, faults)))
+    if tape.recording.motion is not None:  # else nobody watched: nothing is invented
+        _scheduled_infrared(bench, RecordedMotion(tape, tape.recording.motion), faults)
+    if tape.recording.columns:
+        bench.sensors.append(bench.keep(ReplayedSensor(tape, bench.clock, faults)))
 
 
 def _simulated_light(bench: _Bench, faults: Faults) -> None:

@@ -27,6 +27,7 @@ class Infrared:
             self._device = DigitalInputDevice(gpio, pull_up=not active_high, pin_factory=pins.factory)
         self._debouncer = Debouncer(self._level, round(debounce_s * 1e9), self._warm_ns)
         self._teller = Teller(name, clock, self._debouncer)
+        self._open = True
 
     def start(self, listener: EdgeListener) -> None:
         self._check_open()
@@ -38,7 +39,7 @@ class Infrared:
             self._teller.start(listener)
 
     def stop(self) -> None:
-        if self._teller.started and not self._device.closed:
+        if self._teller.started:
             with self._pins.closing():
                 self._device.when_activated = None
                 self._device.when_deactivated = None
@@ -66,6 +67,7 @@ class Infrared:
 
     def close(self) -> None:
         self.stop()
+        self._open = False
         with self._pins.closing():
             self._device.close()
 
@@ -82,5 +84,5 @@ class Infrared:
         self._teller.wake()
 
     def _check_open(self) -> None:
-        if self._device.closed:
+        if not self._open:
             raise PartFailed(f"{self.name}: closed")

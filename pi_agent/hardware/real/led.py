@@ -18,6 +18,7 @@ class Led:
         self.pin: int | None = gpio
         self._frequency_hz = frequency_hz
         self._pins = pins
+        self._open = True
         with pins.opening(name, gpio):
             self._device = PWMOutputDevice(gpio, frequency=frequency_hz, pin_factory=pins.factory)
             self._off()
@@ -39,11 +40,12 @@ class Led:
             return float(self._device.value)
 
     def close(self) -> None:
-        with self._pins.closing():
-            if not self._device.closed:
+        if self._open:
+            self._open = False
+            with self._pins.closing():
                 self._off()
-        with self._pins.closing():
-            self._device.close()
+            with self._pins.closing():
+                self._device.close()
 
     def _off(self) -> None:
         # In this order: when PWM stops the line stays as it is, high as often as not.
@@ -51,5 +53,5 @@ class Led:
         self._device.value = 0
 
     def _check_open(self) -> None:
-        if self._device.closed:
+        if not self._open:
             raise PartFailed(f"{self.name}: closed")

@@ -152,4 +152,5 @@ def _import(module: str, remedy: str) -> Any:
 
 def _said(error: Exception) -> str:
     """What an error says, on one line. lgpio puts its own into quotes."""
-    return " ".join(str(error).split()).strip("'") or type(error).__name__
+    said = " ".join(str(error).split())
+    return (said[1:-1] if said[:1] == said[-1:] == "'" else said) or type(error).__name__

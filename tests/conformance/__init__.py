@@ -1,0 +1,1 @@
+"""One suite over everything that claims to be the same thing."""

@@ -48,6 +48,7 @@ log = logging.getLogger(__name__)
 
 _TICK_S = 0.1
 _SWEEP_S = 1.0
+_REVOKED_S = 3.0
 _STOP_S = 5.0
 
 
@@ -63,7 +64,7 @@ class Storage:
     @classmethod
     def open(cls, url: str, clock: Clock) -> "Storage":
         """Open the database, migrating it forward, and start its one writer."""
-        database = Database.open(url, clock)
+        database = Database.open(url)
         recorder = Recorder.start(database, clock)
         return cls(database, recorder, History(database, clock, settle=recorder.settle), Tokens(database, clock))
 
@@ -81,12 +82,20 @@ class Relay:
     port: Port
     commands: Commands
     doors: tuple[PiDoor, ClientDoor]
+    guards: tuple[Guard, ...]
+    tokens: Tokens
 
     def sweep(self) -> None:
         """End what has come to nothing: connections without a door, peers that went without a word."""
         self.port.reap()
         for door in self.doors:
             door.sweep()
+
+    def expel_revoked(self) -> None:
+        """End connections whose token was revoked, maybe by another process."""
+        valid = {token.id for token in self.tokens.list() if token.revoked_at is None}
+        for guard in self.guards:
+            guard.expel(valid)
 
 
 def create_app(settings: RelaySettings, storage: Storage, clock: Clock) -> Relay:
@@ -116,19 +125,11 @@ def create_app(settings: RelaySettings, storage: Storage, clock: Clock) -> Relay
     gatekeeper = Gatekeeper(_finding(storage.tokens), demo=settings.demo)
     restore(registry, storage.history.latest_state())
 
-    devices_rate = RateLimit(settings.limits.device_events_per_s)
-    clients_rate = RateLimit(settings.limits.client_events_per_s)
+    pi_guard = Guard(port, Namespace.PI, RateLimit(settings.limits.device_events_per_s), metrics)
+    client_guard = Guard(port, Namespace.CLIENT, RateLimit(settings.limits.client_events_per_s), metrics)
     doors = (
-        PiDoor(port, Guard(port, Namespace.PI, devices_rate, metrics), gatekeeper, registry, presence, ingest),
-        ClientDoor(
-            port,
-            Guard(port, Namespace.CLIENT, clients_rate, metrics),
-            gatekeeper,
-            broadcast,
-            snapshots,
-            replay,
-            commands,
-        ),
+        PiDoor(port, pi_guard, gatekeeper, registry, presence, ingest),
+        ClientDoor(port, client_guard, gatekeeper, broadcast, snapshots, replay, commands),
     )
     for routes in (
         page_routes(),
@@ -140,7 +141,7 @@ def create_app(settings: RelaySettings, storage: Storage, clock: Clock) -> Relay
         flask.register_blueprint(routes)
     handle_errors(flask, metrics)
     _watch(metrics, registry, port)
-    return Relay(flask, port, commands, doors)
+    return Relay(flask, port, commands, doors, (pi_guard, client_guard), storage.tokens)
 
 
 def serve(settings: RelaySettings) -> None:
@@ -162,7 +163,11 @@ def _run(settings: RelaySettings, bound: socket.socket, relay: Relay) -> None:
     stopping = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         gevent.signal_handler(number, stopping.set)
-    owned = [_every(_TICK_S, relay.commands.tick, stopping), _every(_SWEEP_S, relay.sweep, stopping)]
+    owned = [
+        _every(_TICK_S, relay.commands.tick, stopping),
+        _every(_SWEEP_S, relay.sweep, stopping),
+        _every(_REVOKED_S, relay.expel_revoked, stopping),
+    ]
     server.start()
     host, port = bound.getsockname()[:2]
     log.info("relay ready: url=http://%s:%d version=%s demo=%s", host, port, VERSION, settings.demo)
@@ -175,7 +180,7 @@ def _run(settings: RelaySettings, bound: socket.socket, relay: Relay) -> None:
     gevent.joinall(owned, timeout=_STOP_S)
 
 
-def _every(interval_s: float, work: Callable[[], None], stopping: Event) -> gevent.Greenlet:
+def _every(interval_s: float, work: Callable[[], None], stopping: Event) -> "gevent.Greenlet[[], None]":
     """Call `work` again and again until the relay stops. When it fails, the relay ends: systemd restarts it."""
 
     def run() -> None:

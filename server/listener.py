@@ -3,7 +3,6 @@
 Stock pywsgi waits for ever for a request line, a header or a body that never comes.
 """
 
-import logging
 import socket
 from typing import Any
 
@@ -12,9 +11,8 @@ from gevent.pool import Pool
 from gevent.pywsgi import WSGIHandler, WSGIServer
 
 from server.settings import RelaySettings
+from shared.logs import quiet
 from shared.settings import SettingsError
-
-log = logging.getLogger(__name__)
 
 IDLE_S = 75.0
 HEADERS_S = 10.0
@@ -28,9 +26,9 @@ class _Patience(WSGIHandler):
         with gevent.Timeout(IDLE_S, TimeoutError()):
             return str(super().read_requestline())
 
-    def read_request(self, raw_requestline: str) -> bool:
+    def read_request(self, raw_requestline: str) -> Any:
         with gevent.Timeout(HEADERS_S, TimeoutError()):
-            return bool(super().read_request(raw_requestline))
+            return super().read_request(raw_requestline)
 
     def handle_one_request(self) -> Any:
         try:
@@ -39,15 +37,6 @@ class _Patience(WSGIHandler):
             # The peer is slow or gone; its connection is closed without a line in the log.
             self.close_connection = True
             return None
-
-
-class _ErrorLog:
-    """What pywsgi says of bad requests: of interest only to who looks for it."""
-
-    def write(self, text: str) -> None:
-        """One line."""
-        if text.strip():
-            log.debug("http: %s", text.strip())
 
 
 def read_body(stream: Any, size: int) -> bytes:
@@ -76,4 +65,13 @@ def listen(settings: RelaySettings) -> socket.socket:
 
 def http_server(listener: socket.socket, app: Any, connections: int) -> WSGIServer:
     """A server for `app` on `listener`, for at most `connections` at a time."""
-    return WSGIServer(listener, app, handler_class=_Patience, log=None, error_log=_ErrorLog(), spawn=Pool(connections))
+    server: WSGIServer = WSGIServer(
+        listener,
+        app,
+        handler_class=_Patience,
+        log=None,
+        # Bad requests are answered; they are no news.
+        error_log=quiet("pywsgi.quiet"),
+        spawn=Pool(connections),
+    )
+    return server

@@ -53,3 +53,10 @@ def configure(level: LogLevel, style: LogFormat, stream: TextIO | None = None) -
     # These libraries log every packet at INFO.
     for chatty in ("socketio", "engineio", "apscheduler", "alembic", "geventwebsocket"):
         logging.getLogger(chatty).setLevel(logging.WARNING if level is not LogLevel.DEBUG else logging.DEBUG)
+
+
+def quiet(name: str) -> logging.Logger:
+    """A logger for a library, that tells only what is broken here: what peers do wrong is answered and counted."""
+    logger = logging.getLogger(name)
+    logger.setLevel(logging.CRITICAL)
+    return logger

@@ -1,7 +1,7 @@
 """The one guard that every Socket.IO event passes: catalogue, rate limit, role, strict decode; always an answer."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,6 +67,14 @@ class Guard:
     def admitted(self) -> list[Connection]:
         """Everyone who is connected here."""
         return list(self._connections.values())
+
+    def expel(self, valid: Collection[int]) -> None:
+        """End the connections whose token is not one of `valid` any more, and tell them so."""
+        reason = ErrorBody.build(code=Code.UNAUTHENTICATED, message="the token has been revoked")
+        for connection in self.admitted():
+            if connection.identity.token is not None and connection.identity.token not in valid:
+                log.warning("token revoked, connection ends: name=%s", connection.identity.name)
+                self._port.close(ERROR_PUB[self._namespace], connection.sid, reason)
 
     def _handler(self, spec: EventSpec, handler: Handler) -> Callable[..., Any]:
         def handle(sid: str, *args: Any) -> Any:

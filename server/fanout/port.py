@@ -24,6 +24,7 @@ from shared.contract.events import ERROR_PUB
 from shared.contract.payloads import ErrorBody, Payload
 from shared.contract.spec import EventSpec, Namespace
 from shared.errors import MEANING, Code
+from shared.logs import quiet
 from shared.wire import MAX_EVENT_CHARS, StrictPacket
 
 log = logging.getLogger(__name__)
@@ -57,14 +58,14 @@ class Port:
             ping_timeout=_PING_TIMEOUT_S,
             http_compression=False,
             logger=False,
-            engineio_logger=_quiet("engineio.quiet"),
+            engineio_logger=quiet("engineio.quiet"),
         )
 
     def attach(self, app: Any) -> None:
         """Join the Flask application; call once."""
         self.socketio.init_app(app)
         self._server = self.socketio.server
-        self._server.logger = _quiet("socketio.quiet")
+        self._server.logger = quiet("socketio.quiet")
         eio = self._server.eio
         self._websockets: WeakKeyDictionary[Any, _WebSocket] = WeakKeyDictionary()
         eio._async = {  # noqa: SLF001
@@ -146,10 +147,10 @@ class Port:
         for eio_sid, socket in list(self._server.eio.sockets.items()):
             self._end(eio_sid, socket)
 
-    def _joined(self, eio_sid: str) -> Iterator[tuple[str, str]]:
+    def _joined(self, eio_sid: str) -> Iterator[tuple[Namespace, str]]:
         """The (namespace, sid) pairs of a connection."""
         manager = self._server.manager
-        for namespace in list(manager.get_namespaces()):
+        for namespace in Namespace:
             sid = manager.sid_from_eio_sid(eio_sid, namespace)
             if sid is not None and manager.is_connected(sid, namespace):
                 yield namespace, sid
@@ -161,7 +162,7 @@ class Port:
             return
         self.refused_binary += 1
         for namespace, sid in self._joined(eio_sid):
-            spec = ERROR_PUB[namespace]  # type: ignore[index]  # a StrEnum is its own string
+            spec = ERROR_PUB[namespace]
             self.emit(spec, _error(Code.BINARY_REFUSED), [sid])
 
     def _overflowed(self, mailbox: "_Mailbox") -> None:
@@ -172,7 +173,7 @@ class Port:
                 for namespace, _ in self._joined(eio_sid):
                     packet = StrictPacket(
                         data=[ERROR_PUB[namespace].name, _error(Code.SLOW_CONSUMER)], namespace=namespace
-                    )  # type: ignore[index]
+                    )
                     mailbox.tell(engineio_packet.Packet(engineio_packet.MESSAGE, packet.encode()))
                 gevent.spawn(self._end, eio_sid, socket)
 
@@ -253,13 +254,6 @@ def _error(code: Code) -> ErrorBody:
 def _size(item: Any) -> int:
     data = getattr(item, "data", None)
     return len(data) if isinstance(data, str | bytes) else 0
-
-
-def _quiet(name: str) -> logging.Logger:
-    """A logger that hears only what is broken here: what peers do wrong is counted and answered, not logged."""
-    logger = logging.getLogger(name)
-    logger.setLevel(logging.CRITICAL)
-    return logger
 
 
 assert _FRAME_BYTES >= 4 * MAX_EVENT_CHARS  # noqa: S101  # an event of any characters fits one frame

@@ -82,7 +82,7 @@ def change(device: str, accessory: str, body: AccessoryStatus, at: datetime, cur
     )
 
 
-def replayed(event: str, device: str, body: bytes, at: datetime, cursor: int) -> tuple[EventSpec, Payload] | None:
+def replayed(event: str, device: str, body: str, at: datetime, cursor: int) -> tuple[EventSpec, Payload] | None:
     """The frame of a stored event, None where pages are not shown any. `body` is its stored JSON."""
     decoded = StrictJson.loads(body)
     if event == SENSOR_DATA_PUB_PI.name:

@@ -4,6 +4,7 @@ Fan-out does not wait for the disk, but never shows a resend: the recorder knows
 ack follows the commit.
 """
 
+import itertools
 import logging
 from collections.abc import Callable
 from datetime import datetime
@@ -14,7 +15,7 @@ from server.services.commands import Commands
 from server.services.replay import LiveFrames
 from server.state.devices import Registry
 from server.storage.recorder import Recorder
-from server.storage.records import Drop, Event
+from server.storage.records import Drop, Event, to_ms
 from shared.clock import Clock, parse_iso_utc
 from shared.contract.events import (
     ACCESSORIES,
@@ -66,6 +67,8 @@ class Ingest:
         self._recorder = recorder
         self._live = live
         self._clock = clock
+        self._own_stream = f"relay-{to_ms(clock.now())}"
+        self._own_ids = itertools.count(1)
 
     def sensor_data(self, name: str, body: SensorData) -> Ack:
         """One sampling round."""
@@ -109,10 +112,11 @@ class Ingest:
             body.last_id,
             body.reason,
         )
-        drops: tuple[Drop, ...] = ()
-        if body.first_id is not None and body.last_id is not None and body.of_stream in (None, body.stream):
-            drops = (Drop(first=body.first_id, last=body.last_id, reason=body.reason),)
-        return self._take(self._event(DROP_PUB_PI, name, body, body.id, self._clock.now(), drops=drops), lambda: None)
+        stream = body.of_stream or body.stream
+        drop = None
+        if stream is not None and body.first_id is not None and body.last_id is not None:
+            drop = Drop(stream=stream, first=body.first_id, last=body.last_id, reason=body.reason)
+        return self._take(self._event(DROP_PUB_PI, name, body, body.id, self._clock.now(), drop=drop), lambda: None)
 
     def status(self, name: str, accessory: str, body: AccessoryStatus) -> Ack:
         """A status: a change is stored, a periodic report only shown."""
@@ -143,19 +147,21 @@ class Ingest:
         id_: int | None,
         now: datetime,
         readings: dict[str, float | None] | None = None,
-        drops: tuple[Drop, ...] = (),
+        drop: Drop | None = None,
     ) -> Event:
-        # Without a stream (an original agent) an id says nothing: it begins anew with each start of the program.
-        keyed = body.stream is not None and id_ is not None
+        stream = body.stream
+        if stream is None or id_ is None:
+            # An original agent numbers its rounds from the start again; it resends nothing, so each is a new one.
+            stream, id_ = self._own_stream, next(self._own_ids)
         return Event(
             device=device,
             event=spec.name,
-            taken_at_ms=round((parse_iso_utc(body.taken_at) if body.taken_at else now).timestamp() * 1e3),
-            body=StrictJson.dumps(body).encode(),
-            stream=body.stream if keyed else None,
-            id=id_ if keyed else None,
+            taken_at_ms=to_ms(parse_iso_utc(body.taken_at) if body.taken_at else now),
+            body=StrictJson.dumps(body),
+            stream=stream,
+            id=id_,
             readings=readings or {},
-            drops=drops,
+            drop=drop,
         )
 
     def _take(self, event: Event, note: Note, settle: Callable[[], None] = lambda: None) -> Ack:

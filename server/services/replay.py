@@ -6,13 +6,12 @@ were already shown but are not stored yet, then joins. All from the last look at
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from server.fanout.broadcast import Broadcast
 from server.services import frames
 from server.storage.history import History
 from server.storage.recorder import Recorder, Ticket
-from server.storage.records import Event, LoggedEvent
+from server.storage.records import Event, LoggedEvent, from_ms
 from shared.contract.events import ERROR_PUB_CLIENT
 from shared.contract.payloads import Ack, ErrorBody, Payload
 from shared.contract.spec import EventSpec
@@ -100,7 +99,6 @@ class Replay:
                 return since
 
     def _one(self, sid: str, row: LoggedEvent) -> None:
-        at = datetime.fromtimestamp(row.received_at_ms / 1e3, UTC)
-        shown = frames.replayed(row.event, row.device, row.body, at, row.cursor)
+        shown = frames.replayed(row.event, row.device, row.body, from_ms(row.received_at_ms), row.cursor)
         if shown is not None:
             self._broadcast.to_page(*shown, sid)

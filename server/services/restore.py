@@ -1,10 +1,8 @@
 """What the relay knew before it was restarted, from its database. Everything is offline until it comes back."""
 
-from datetime import UTC, datetime
-
 from server.services import frames
 from server.state.devices import Registry
-from server.storage.records import LoggedEvent, State
+from server.storage.records import LoggedEvent, State, from_ms
 from shared.contract.events import ACCESSORIES, MODEL_TRAIN_PUB_PI, MOTION_PUB_PI, SENSOR_DATA_PUB_PI
 from shared.contract.payloads import AccessoryStatus, ModelTrain, Motion, PiHello, SensorData, parse
 from shared.errors import Refusal
@@ -16,7 +14,7 @@ _ACCESSORY_OF = {events.status.name: accessory for accessory, events in ACCESSOR
 def restore(registry: Registry, state: State) -> None:
     """Fill `registry` with the newest of each."""
     for known in state.devices:
-        device = registry.add(known.name, _moment(known.last_seen_ms))
+        device = registry.add(known.name, from_ms(known.last_seen_ms))
         device.hello = _hello(known.info)
         device.original = device.hello.contract is None
     for row in state.events:
@@ -32,7 +30,7 @@ def _hello(info: dict[str, object]) -> PiHello:
 
 
 def _note(registry: Registry, row: LoggedEvent) -> None:
-    at = _moment(row.received_at_ms)
+    at = from_ms(row.received_at_ms)
     device = registry.add(row.device, at)
     body = StrictJson.loads(row.body)
     if row.event == SENSOR_DATA_PUB_PI.name:
@@ -43,7 +41,3 @@ def _note(registry: Registry, row: LoggedEvent) -> None:
         device.training = frames.training(row.device, parse(ModelTrain, body), at, row.cursor)
     elif row.event in _ACCESSORY_OF:
         device.note_status(_ACCESSORY_OF[row.event], parse(AccessoryStatus, body), at)
-
-
-def _moment(milliseconds: int) -> datetime:
-    return datetime.fromtimestamp(milliseconds / 1e3, UTC)

@@ -76,26 +76,30 @@ def open_pins(library: PinLibrary, dev: Path = Path("/dev")) -> Pins:
 
 def find_chip(lgpio: Any, dev: Path) -> int:
     """The number of the GPIO chip with the header's lines, found by its label. Raises `PartUnavailable`."""
-    seen = []
+    others = []
     for path in sorted(dev.glob("gpiochip*"), key=lambda path: (len(path.name), path.name)):
-        if not os.access(path, os.R_OK | os.W_OK):
-            remedy = "add the user to its group: sudo usermod -aG gpio USER, then log in again"
-            raise PartUnavailable(_GPIO, f"no access to {path}; {remedy}")
         number = int(path.name.removeprefix("gpiochip"))
-        try:
-            handle = lgpio.gpiochip_open(number)
-        except lgpio.error as error:
-            raise PartUnavailable(_GPIO, f"{path} cannot be opened: {_said(error)}") from error
-        try:
-            label = lgpio.gpio_get_chip_info(handle)[3]
-        finally:
-            lgpio.gpiochip_close(handle)
+        label = _label(lgpio, number) if os.access(path, os.R_OK | os.W_OK) else "no access"
         if label in CHIP_LABELS:
             return number
-        seen.append(f"{path.name} ({label})")
-    found = ", ".join(seen) or "none at all"
-    remedy = "on a machine that is no Raspberry Pi set hardware.mode to simulated"
-    raise PartUnavailable(_GPIO, f"no GPIO chip of a Raspberry Pi under {dev} ({found}); {remedy}")
+        others.append(f"{path.name}: {label}")
+    if any(other.endswith("no access") for other in others):
+        remedy = "add the user to the group gpio: sudo usermod -aG gpio USER, then log in again"
+    else:
+        remedy = "on a machine that is no Raspberry Pi set hardware.mode to simulated"
+    found = ", ".join(others) or "none at all"
+    raise PartUnavailable(_GPIO, f"no GPIO chip of a Raspberry Pi in {dev} ({found}); {remedy}")
+
+
+def _label(lgpio: Any, number: int) -> str:
+    try:
+        handle = lgpio.gpiochip_open(number)
+    except lgpio.error as error:
+        return _said(error)
+    try:
+        return str(lgpio.gpio_get_chip_info(handle)[3])
+    finally:
+        lgpio.gpiochip_close(handle)
 
 
 def _open_lgpio(dev: Path) -> Pins:

@@ -1,4 +1,5 @@
 import sys
+from collections import defaultdict
 from types import ModuleType
 
 import pytest
@@ -36,15 +37,9 @@ def lgpio(monkeypatch):
     monkeypatch.delitem(sys.modules, "gpiozero.pins.lgpio", raising=False)
     monkeypatch.setattr("gpiozero.pins.local.get_pi_revision", lambda: 0xC04170)  # a Pi 5
     monkeypatch.setattr("gpiozero.pins.local.LocalPiFactory.pins", {})
-    monkeypatch.setattr("gpiozero.pins.local.LocalPiFactory._reservations", defaultdict_of_lists())
+    monkeypatch.setattr("gpiozero.pins.local.LocalPiFactory._reservations", defaultdict(list))
     yield lgpio
     sys.modules.pop("gpiozero.pins.lgpio", None)
-
-
-def defaultdict_of_lists():
-    from collections import defaultdict
-
-    return defaultdict(list)
 
 
 def open_lgpio(dev):

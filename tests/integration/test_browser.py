@@ -1,0 +1,160 @@
+"""The page in a real browser: values change, a switch shows what the device reported, nothing else."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.support import processes
+from tests.support.processes import ROOT, Process, RelayProcess, wait_for
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-background-networking",
+    "--disable-component-update",
+]
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: apt-get install chromium"),
+    pytest.mark.skipif(
+        not (ROOT / "server/dashboard/static/index.html").exists(), reason="the page is not built: make dashboard"
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def page(browser: Any) -> Iterator[Any]:
+    """A page that fails its test on any error in its console."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    tab = context.new_page()
+    errors: list[str] = []
+    tab.on("pageerror", lambda error: errors.append(str(error)))
+    tab.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    tab.errors = errors
+    yield tab
+    context.close()
+
+
+def accessory(page: Any, name: str) -> Any:
+    return page.get_by_test_id(f"accessory-pi-1-{name}")
+
+
+def press(page: Any, name: str, action: str) -> None:
+    page.get_by_test_id(f"btn-pi-1-{name}-{action}").click()
+
+
+@pytest.mark.usefixtures("agent")
+def test_values_change_and_switches_show_what_the_device_reports(relay: RelayProcess, page: Any) -> None:
+    from playwright.sync_api import expect
+
+    page.goto(relay.url)
+    expect(page.get_by_test_id("connection")).to_have_attribute("data-state", "connected")
+    tile = page.get_by_test_id("tile-pi-1-temperature")
+    expect(tile).to_be_visible()
+    first = tile.get_attribute("data-value")
+    expect(tile).not_to_have_attribute("data-value", first, timeout=30_000)
+
+    light = accessory(page, "breath_light")
+    for action, state in (("on", "on"), ("off", "off"), ("on", "on")):
+        press(page, "breath_light", action)
+        expect(light).to_have_attribute("data-reported", state)
+        expect(light).to_have_attribute("data-pending", "false")
+    page.get_by_test_id("btn-pi-1-clean").click()
+    confirm = page.get_by_role("button", name="Turn everything off")
+    if confirm.count():
+        confirm.last.click()
+    expect(light).to_have_attribute("data-reported", "off")
+    assert page.errors == []
+
+
+def test_a_dead_device_is_never_shown_as_switched(relay: RelayProcess, page: Any, tmp_path: Any) -> None:
+    from playwright.sync_api import expect
+
+    victim = processes.start_agent(tmp_path, relay.url, "victim")
+    wait_for("it reports", lambda: relay.device("victim").get("accessories"))
+    page.goto(relay.url + "/?device=victim")
+    light = page.get_by_test_id("accessory-victim-breath_light")
+    expect(light).to_have_attribute("data-reported", "off")
+    os.kill(victim.popen.pid, 19)
+    page.get_by_test_id("btn-victim-breath_light-on").click()
+    expect(light).to_have_attribute("data-pending", "true")
+    expect(light).to_have_attribute("data-reported", "off")
+    victim.kill()
+    expect(light).to_have_attribute("data-pending", "false")
+    expect(light).to_have_attribute("data-reported", "off")
+    assert page.errors == []
+
+
+@pytest.mark.usefixtures("agent")
+def test_the_chart_is_not_empty_after_a_reload(relay: RelayProcess, page: Any) -> None:
+    page.goto(relay.url)
+    page.get_by_test_id("tile-pi-1-temperature").wait_for()
+    with page.expect_response(lambda response: "/readings?" in response.url and response.ok) as history:
+        page.reload()
+    assert len(history.value.json()["points"]) > 3
+
+
+@pytest.mark.usefixtures("agent")
+@pytest.mark.parametrize("width", [360, 1280])
+def test_nothing_overflows_sideways(relay: RelayProcess, browser: Any, width: int) -> None:
+    context = browser.new_context(viewport={"width": width, "height": 800})
+    tab = context.new_page()
+    tab.goto(relay.url)
+    tab.get_by_test_id("tile-pi-1-temperature").wait_for()
+    assert tab.evaluate("document.documentElement.scrollWidth") <= width
+    context.close()
+
+
+def test_the_page_asks_for_a_token_once_and_keeps_it(browser: Any, tmp_path: Any) -> None:
+    from playwright.sync_api import expect
+
+    with processes.relay(tmp_path, demo=False) as relay:
+        token = relay.cli("token", "add", "ann", "--role", "viewer").stdout.strip()
+        context = browser.new_context()
+        tab = context.new_page()
+        tab.goto(relay.url)
+        tab.get_by_label("Token").fill("bl_wrong")
+        tab.get_by_label("Token").press("Enter")
+        expect(tab.get_by_role("alert")).to_be_visible()
+        tab.get_by_label("Token").fill(token)
+        tab.get_by_label("Token").press("Enter")
+        expect(tab.get_by_test_id("connection")).to_have_attribute("data-state", "connected")
+        tab.reload()
+        expect(tab.get_by_test_id("connection")).to_have_attribute("data-state", "connected")
+        assert tab.evaluate("document.cookie") == ""
+        context.close()
+
+
+@pytest.mark.usefixtures("agent")
+def test_the_page_says_when_the_relay_is_gone_and_comes_back_by_itself(page: Any, tmp_path: Any) -> None:
+    from playwright.sync_api import expect
+
+    first = processes.start_relay(tmp_path)
+    page.goto(first.url)
+    connection = page.get_by_test_id("connection")
+    expect(connection).to_have_attribute("data-state", "connected")
+    first.process.kill()
+    expect(connection).not_to_have_attribute("data-state", "connected", timeout=15_000)
+    second = processes.start_relay(tmp_path, port=first.port)
+    expect(connection).to_have_attribute("data-state", "connected", timeout=40_000)
+    second.process.stop()
+
+
+def test_the_agent_is_still_well(agent: Process) -> None:
+    assert agent.popen.poll() is None

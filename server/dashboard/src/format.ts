@@ -37,9 +37,9 @@ export function duration(seconds: number): string {
   return `${Math.floor(s / DAY)} d ${Math.floor((s % DAY) / HOUR)} h`;
 }
 
-/** How long ago: `now`, `3 s ago`, `2 h 05 min ago`. */
+/** How long ago: `just now`, `3 s ago`, `2 h 05 min ago`. */
 export function ago(ms: number): string {
-  return ms < 1000 ? "now" : `${duration(ms / 1000)} ago`;
+  return ms < 1000 ? "just now" : `${duration(ms / 1000)} ago`;
 }
 
 /** How fast the answer came: `23 ms`, `1.4 s`. */

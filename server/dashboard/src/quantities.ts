@@ -24,7 +24,6 @@ const SHORT: Record<string, string> = {
   memory_used: "Memory",
   disk_used: "Disk",
   under_voltage: "Under-voltage",
-  under_voltage_seen: "Since boot",
   throttled: "Throttled",
 };
 

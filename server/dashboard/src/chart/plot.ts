@@ -111,6 +111,7 @@ export class Plot {
           space: 40,
           grid: { show: index === 0, stroke: line, width: 1 },
           ticks: { show: false },
+          values: (plot: uPlot, splits: number[]) => (this.#isBlank(plot, unit) ? splits.map(() => "") : plainly(splits)),
         })),
       ],
       series: [
@@ -130,6 +131,13 @@ export class Plot {
         setCursor: [(plot) => this.#told(plot)],
       },
     };
+  }
+
+  /** An axis without a value has nothing to label. */
+  #isBlank(plot: uPlot, unit: string): boolean {
+    return this.#quantities.every(
+      (quantity, index) => axisOf(quantity) !== unit || !plot.data[index * WIDTH + 1]?.some((value) => typeof value === "number"),
+    );
   }
 
   /** Where nothing was recorded the ground is hatched: an empty span must not look like a calm one. */
@@ -195,6 +203,12 @@ function rangeFor(quantities: readonly string[], unit: string): uPlot.Scale.Rang
 /** A single point between two gaps has no line to be seen by. */
 function loneliest(plot: uPlot, index: number): boolean {
   return (plot.data[index] ?? []).filter((value) => value !== null && value !== undefined).length < 2;
+}
+
+/** Numbers of an axis, all with the decimals that the finest of them needs. */
+function plainly(splits: readonly number[]): string[] {
+  const decimals = Math.max(0, ...splits.map((value) => String(Number(value.toFixed(3))).split(".")[1]?.length ?? 0));
+  return splits.map((value) => value.toFixed(decimals).replace("-", "−"));
 }
 
 /** Axis labels by step: seconds, minutes or days. */

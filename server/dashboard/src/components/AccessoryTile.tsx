@@ -110,9 +110,9 @@ function MotionLine({ device, now }: { device: Device; now: number }) {
   const { motion } = device;
   if (!motion) return <p className="motion">No motion seen yet</p>;
   return (
-    <p className="motion" data-now={motion.motion} data-testid={`motion-${device.name}`}>
-      {motion.motion ? "Motion now" : `Last motion ${ago(Math.max(0, now - motion.at))}`}
-      {motion.count > 0 && ` · ${motion.count} since start`}
-    </p>
+    <div className="motion" data-now={motion.motion} data-testid={`motion-${device.name}`} data-count={motion.count}>
+      <p>{motion.motion ? "Motion now" : `Last motion ${ago(Math.max(0, now - motion.at))}`}</p>
+      {motion.count > 0 && <p className="motion-count">{motion.count} since start</p>}
+    </div>
   );
 }

@@ -10,8 +10,15 @@ import { CommandButton } from "./CommandButton";
 import { Close } from "./icons";
 import { useLock } from "./lock";
 
-const SWITCHED = ["breath_light", "infrared_sensor"];
-const ACTIONS: readonly Action[] = ["on", "off", "check"];
+const SWITCHED = [
+  { accessory: "breath_light", name: "Light" },
+  { accessory: "infrared_sensor", name: "Infrared" },
+];
+const ACTIONS: readonly { action: Action; name: string }[] = [
+  { action: "on", name: "On" },
+  { action: "off", name: "Off" },
+  { action: "check", name: "Check" },
+];
 
 /** One press for many devices: all of them, or those with a tag. Each answers for itself. */
 export function AllDevices() {
@@ -26,12 +33,14 @@ export function AllDevices() {
   if (count < 2) return null;
   const tags = tagList === "" ? [] : tagList.split("\n");
   const group: Group = tags.includes(tag) ? { tag } : { all: true };
+  const everyone = count === 2 ? "both devices" : `all ${count} devices`;
+  const whose = "tag" in group ? `every device tagged ${group.tag}` : everyone;
   return (
     <section className="all" aria-label="All devices" data-testid="all-devices">
       <div className="all-target">
         {tags.length > 0 ? (
           <select value={tag} onChange={(event) => setTag(event.target.value)} aria-label="Which devices">
-            <option value="">All {count} devices</option>
+            <option value="">{sentence(everyone)}</option>
             {tags.map((one) => (
               <option key={one} value={one}>
                 Tagged {one}
@@ -39,24 +48,24 @@ export function AllDevices() {
             ))}
           </select>
         ) : (
-          <strong>All {count} devices</strong>
+          <strong>{sentence(everyone)}</strong>
         )}
       </div>
-      {SWITCHED.map((accessory) => (
+      {SWITCHED.map(({ accessory, name }) => (
         <div key={accessory} className="all-accessory">
-          <span>{sentence(accessory)}</span>
-          <div className="switch" role="group" aria-label={sentence(accessory)}>
-            {ACTIONS.map((action) => (
+          <span>{name}</span>
+          <div className="switch" role="group" aria-label={name}>
+            {ACTIONS.map(({ action, name: label }) => (
               <CommandButton
                 key={action}
                 testId={`btn-all-${accessory}-${action}`}
-                name={`${sentence(accessory)} ${action}, all devices`}
+                name={`${name} ${action}, ${whose}`}
                 className="switch-side"
                 lock={lock}
                 busy={pending}
                 onPress={() => void operator.many(group, accessory, action)}
               >
-                {sentence(action)}
+                {label}
               </CommandButton>
             ))}
           </div>
@@ -64,7 +73,7 @@ export function AllDevices() {
       ))}
       <CleanButton
         testId="btn-all-clean"
-        whose={"tag" in group ? `every device tagged ${group.tag}` : `all ${count} devices`}
+        whose={whose}
         lock={lock}
         pending={pending}
         onConfirm={() => void operator.many(group, CLEAN, "clean")}

@@ -5,7 +5,7 @@ import { Empty } from "./Empty";
 
 /** Up to this many devices are open from the start. */
 const OPEN_AT_FIRST = 3;
-/** From this many on there is a field to find one. */
+/** From this many on rows are dense, and there is a field to find one. */
 const FILTER_FROM = 7;
 
 /** All devices by name; open ones mount their chart, closed ones are a row. */
@@ -43,7 +43,7 @@ export function Devices({ only }: { only: string | null }) {
           <output>{words.length > 0 && `${found.length} of ${devices.length}`}</output>
         </label>
       )}
-      <div className="device-list">
+      <div className="device-list" data-solo={devices.length === 1} data-dense={devices.length >= FILTER_FROM}>
         {found.map(([name = ""]) => (
           <DeviceSection key={name} name={name} open={chosen[name] ?? devices.length <= OPEN_AT_FIRST} onToggle={toggle} />
         ))}

@@ -30,7 +30,7 @@ export function Header() {
         <Mark />
         Breathlight
       </h1>
-      {count > 1 && (
+      {count > 1 && link === "connected" && (
         <p className="header-summary">
           {online} of {count} online
         </p>

@@ -1,0 +1,308 @@
+"""What is derived from the log some seconds later: roll-ups, the ledger's ranges, the newest of everything.
+
+`Fold` gathers in memory what new events change; `save` writes it in one transaction together with the watermark. If the
+process dies in between, `load` reads the log again from the watermark on and gathers the same.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection, func, select
+
+from server.storage.dialect import Dialect, as_json, insert_many
+from server.storage.ledger import DeviceEntry, Ledger, Stream
+from server.storage.tables import (
+    devices,
+    events,
+    hours,
+    last_readings,
+    latest,
+    marks,
+    minutes,
+    readings,
+    series,
+    stored_ranges,
+    streams,
+)
+
+MINUTE_MS = 60_000
+HOUR_MS = 3_600_000
+
+Bucket = list[Any]
+"""[count, total, low, high]"""
+
+
+@dataclass(slots=True)
+class Fold:
+    """The changes since the last `save`."""
+
+    upto: int = 0
+    """The last cursor that is in it."""
+    events: int = 0
+    minutes: dict[tuple[int, int], Bucket] = field(default_factory=dict)
+    """(series, start of the minute) to its bucket."""
+    latest: dict[tuple[int, str], tuple[Any, ...]] = field(default_factory=dict)
+    last_readings: dict[int, tuple[int, int, float]] = field(default_factory=dict)
+    """Series to (taken_at, cursor, value)."""
+    devices: dict[int, tuple[str, int]] = field(default_factory=dict)
+    """Device to (name, last seen)."""
+    streams: dict[int, tuple[DeviceEntry, Stream]] = field(default_factory=dict)
+    """Streams whose ledger has changed."""
+
+    def add(
+        self,
+        device: DeviceEntry,
+        stream: Stream,
+        row: tuple[int, int, str, int, int, str],
+        values: Iterable[tuple[int, float]],
+    ) -> None:
+        """Take in a committed event: `row` is (cursor, id, event, taken_at, received_at, body), `values` (series, value)."""
+        cursor, id_, event, taken_at, received_at, body = row
+        if device.row is None or stream.row is None:
+            raise ValueError(f"{device.name} {stream.name} has no row yet")
+        if id_ < stream.stored.highest:
+            stream.late += 1
+        stream.stored.add(id_)
+        self.upto = cursor
+        self.events += 1
+        self.streams[stream.row] = (device, stream)
+        self.devices[device.row] = (device.name, received_at)
+        newest = device.is_newest(event, stream.row, id_)
+        if newest:
+            self.latest[device.row, event] = (cursor, stream.row, id_, taken_at, received_at, body)
+        start = taken_at - taken_at % MINUTE_MS
+        buckets = self.minutes
+        for key, value in values:
+            bucket = buckets.get((key, start))
+            if bucket is None:
+                buckets[key, start] = [1, value, value, value]
+            else:
+                bucket[0] += 1
+                bucket[1] += value
+                if value < bucket[2]:
+                    bucket[2] = value
+                elif value > bucket[3]:
+                    bucket[3] = value
+            if newest:
+                self.last_readings[key] = (taken_at, cursor, value)
+
+    def already_stored(self, device: DeviceEntry, stream: Stream, id_: int) -> None:
+        """The log has an event that the ledger did not know of."""
+        stream.stored.add(id_)
+        if stream.row is not None:
+            self.streams[stream.row] = (device, stream)
+
+    @property
+    def changed(self) -> bool:
+        """Whether there is anything to save."""
+        return bool(self.events or self.streams)
+
+    def parcel(self) -> "Parcel":
+        """What `save` writes, as JSON. The streams' changes are settled: on a failure everything is loaded anew."""
+        by_hour: dict[tuple[int, int], Bucket] = {}
+        for (key, start), (count, total, low, high) in self.minutes.items():
+            hour = by_hour.get((key, start - start % HOUR_MS))
+            if hour is None:
+                by_hour[key, start - start % HOUR_MS] = [count, total, low, high]
+            else:
+                hour[:] = [hour[0] + count, hour[1] + total, min(hour[2], low), max(hour[3], high)]
+        ranges, gone, late = [], [], []
+        for row, (device, stream) in self.streams.items():
+            stored = stream.stored
+            ranges += [(row, first, stored.last_of(first)) for first in stored.changed]
+            gone += [(row, first) for first in stored.gone]
+            late.append((row, device.row, stream.name, stream.late))
+            stored.settled()
+        return Parcel(
+            upto=self.upto,
+            minutes=as_json([(*key, *bucket) for key, bucket in self.minutes.items()]),
+            hours=as_json([(*key, *bucket) for key, bucket in by_hour.items()]),
+            latest=as_json([(*key, *row) for key, row in self.latest.items()]),
+            last_readings=as_json([(key, *row) for key, row in self.last_readings.items()]),
+            devices=as_json([(row, name, seen, seen) for row, (name, seen) in self.devices.items()]),
+            ranges=as_json(ranges),
+            gone=as_json(gone),
+            late=as_json(late),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """A fold on its way to the database: each field but `upto` is the JSON of rows."""
+
+    upto: int
+    minutes: str
+    hours: str
+    latest: str
+    last_readings: str
+    devices: str
+    ranges: str
+    gone: str
+    late: str
+
+
+def save(dialect: Dialect, connection: Connection, parcel: Parcel) -> None:
+    """Write a fold and its watermark, in the transaction that is open."""
+    run = connection.exec_driver_sql
+    for table, rows in ((minutes, parcel.minutes), (hours, parcel.hours)):
+        run(_merge_buckets(dialect, table.name), (rows,))
+    run(_replace(dialect, "latest"), (parcel.latest,))
+    run(_replace(dialect, "last_readings"), (parcel.last_readings,))
+    gone = dialect.source(("bigint", "bigint"))
+    run(f"DELETE FROM stored_ranges WHERE (stream_id, first) IN ({gone})", (parcel.gone,))  # noqa: S608
+    run(_replace(dialect, "stored_ranges"), (parcel.ranges,))
+    late = insert_many(
+        dialect, streams, ("id", "device_id", "name", "late"), _CONFLICT + "(id) " + _SET + "late = excluded.late"
+    )
+    run(late, (parcel.late,))
+    seen = insert_many(
+        dialect,
+        devices,
+        ("id", "name", "first_seen", "last_seen"),
+        _CONFLICT + "(id) " + _SET + "last_seen = " + _larger("devices.last_seen", "excluded.last_seen"),
+    )
+    run(seen, (parcel.devices,))
+    set_mark(dialect, connection, "folded", parcel.upto)
+
+
+def set_mark(dialect: Dialect, connection: Connection, name: str, value: int) -> None:
+    """Write a row of `marks`."""
+    statement = insert_many(dialect, marks, ("name", "value"), _CONFLICT + "(name) " + _SET + "value = excluded.value")
+    connection.exec_driver_sql(statement, (as_json([(name, value)]),))
+
+
+def marks_of(connection: Connection) -> dict[str, int]:
+    """All rows of `marks`."""
+    return {name: value for name, value in connection.execute(select(marks.c.name, marks.c.value))}
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """All that the ledger and the fold are built from; read in one transaction."""
+
+    marks: dict[str, int]
+    highest: int
+    """The highest cursor in the log."""
+    devices: list[list[Any]]
+    streams: list[list[Any]]
+    series: list[list[Any]]
+    ranges: list[list[Any]]
+    latest: list[list[Any]]
+    events: list[list[Any]]
+    """The log after the watermark."""
+    readings: list[list[Any]]
+
+
+def load(dialect: Dialect, connection: Connection) -> Snapshot:
+    """Read what `rebuild` needs."""
+    known = marks_of(connection)
+    folded = known.get("folded", 0)
+    new = events.c.cursor > folded
+    tail = (
+        select(
+            events.c.cursor,
+            events.c.stream_id,
+            events.c.id,
+            events.c.event,
+            events.c.taken_at,
+            events.c.received_at,
+            events.c.body,
+        )
+        .where(new)
+        .order_by(events.c.cursor)
+    )
+    values = (
+        select(readings.c.cursor, readings.c.series_id, readings.c.value)
+        .select_from(
+            events.join(streams, streams.c.id == events.c.stream_id)
+            .join(series, series.c.device_id == streams.c.device_id)
+            .join(
+                readings,
+                (readings.c.series_id == series.c.id)
+                & (readings.c.taken_at == events.c.taken_at)
+                & (readings.c.cursor == events.c.cursor),
+            )
+        )
+        .where(new)
+        .order_by(readings.c.cursor)
+    )
+    return Snapshot(
+        marks=known,
+        highest=connection.scalar(select(func.max(events.c.cursor))) or 0,
+        devices=dialect.rows(connection, select(devices.c.id, devices.c.name)),
+        streams=dialect.rows(connection, select(streams.c.id, streams.c.device_id, streams.c.name, streams.c.late)),
+        series=dialect.rows(connection, select(series.c.id, series.c.device_id, series.c.quantity)),
+        ranges=dialect.rows(connection, select(stored_ranges.c.stream_id, stored_ranges.c.first, stored_ranges.c.last)),
+        latest=dialect.rows(connection, select(latest.c.device_id, latest.c.event, latest.c.stream_id, latest.c.id)),
+        events=dialect.rows(connection, tail),
+        readings=dialect.rows(connection, values),
+    )
+
+
+def rebuild(ledger: Ledger, snapshot: Snapshot) -> Fold:
+    """Bring `ledger` in line with the database; what it knows beyond it (ids that were offered) stays.
+
+    Returns the fold of the log after the watermark.
+    """
+    device_of, stream_of = {}, {}
+    for entry in ledger.devices.values():
+        entry.row, entry.series, entry.latest = None, {}, {}
+        for stream in entry.streams.values():
+            stream.row, stream.stored, stream.late = None, type(stream.stored)(), 0
+    for row, name in snapshot.devices:
+        device_of[row] = ledger.device(name)
+        device_of[row].row = row
+    for row, device_row, name, late in snapshot.streams:
+        entry = device_of[device_row]
+        stream = entry.streams.get(name) or entry.streams.setdefault(name, Stream(name))
+        stream.row, stream.late = row, late
+        stream_of[row] = (entry, stream)
+    for row, device_row, quantity in snapshot.series:
+        device_of[device_row].series[quantity] = row
+    for stream_row, first, last in snapshot.ranges:
+        stream_of[stream_row][1].stored.add_range(first, last)
+    for _, stream in stream_of.values():
+        stream.stored.settled()
+    for device_row, event, stream_row, id_ in snapshot.latest:
+        device_of[device_row].latest[event] = (stream_row, id_)
+    values: dict[int, list[tuple[int, float]]] = {}
+    for cursor, series_row, value in snapshot.readings:
+        values.setdefault(cursor, []).append((series_row, value))
+    fold = Fold(upto=snapshot.marks.get("folded", 0))
+    for cursor, stream_row, id_, event, taken_at, received_at, body in snapshot.events:
+        row_values = values.get(cursor, ())
+        fold.add(*stream_of[stream_row], (cursor, id_, event, taken_at, received_at, body), row_values)
+    return fold
+
+
+_CONFLICT = "ON CONFLICT "
+_SET = "DO UPDATE SET "
+_COLUMNS = {
+    "latest": (latest, 2),
+    "last_readings": (last_readings, 1),
+    "stored_ranges": (stored_ranges, 2),
+}
+"""Tables whose rows are replaced, and how many of their columns are the key."""
+
+
+def _larger(one: str, other: str) -> str:
+    return f"CASE WHEN {one} > {other} THEN {one} ELSE {other} END"
+
+
+def _merge_buckets(dialect: Dialect, name: str) -> str:
+    table = {"minutes": minutes, "hours": hours}[name]
+    on_conflict = (
+        f"{_CONFLICT}(series_id, start) {_SET}count = {name}.count + excluded.count, total = {name}.total + excluded.total, "
+        f"low = CASE WHEN excluded.low < {name}.low THEN excluded.low ELSE {name}.low END, "
+        f"high = {_larger(f'{name}.high', 'excluded.high')}"
+    )
+    return insert_many(dialect, table, [column.name for column in table.columns], on_conflict)
+
+
+def _replace(dialect: Dialect, name: str) -> str:
+    table, keys = _COLUMNS[name]
+    columns = [column.name for column in table.columns]
+    setters = ", ".join(f"{column} = excluded.{column}" for column in columns[keys:])
+    return insert_many(dialect, table, columns, f"{_CONFLICT}({', '.join(columns[:keys])}) {_SET}{setters}")
+

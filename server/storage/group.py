@@ -1,0 +1,55 @@
+"""One group of events, on its way into one transaction."""
+
+from dataclasses import dataclass
+
+from server.storage.dialect import Rows
+from server.storage.fold import Fold
+from server.storage.records import fingerprint
+from server.storage.ticket import Ticket
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Events that become durable together, with the cursors `first`, `first` + 1, …"""
+
+    tickets: list[Ticket]
+    first: int
+    received_at: int
+    rows: Rows
+    values: list[list[tuple[int, float]]]
+    """For each event its (series, value)."""
+
+    @classmethod
+    def of(cls, tickets: list[Ticket], first: int, received_at: int) -> "Group":
+        """Build the rows of `tickets`; all the names they need have rows."""
+        rows, values = Rows(), []
+        for index, ticket in enumerate(tickets):
+            event, device, stream = ticket.event, ticket.device, ticket.stream.row
+            series, taken_at = device.series, event.taken_at_ms
+            digest = fingerprint(
+                first + index, event.device, event.stream, event.id, event.event, taken_at, received_at, event.body
+            )
+            rows.events.append((stream, event.id, event.event, taken_at, event.body, digest))  # type: ignore[arg-type]
+            own = [
+                (series[quantity], value)
+                for quantity, value in event.readings.items()
+                if value is not None and quantity in series
+            ]
+            rows.readings += [(key, taken_at, index, value) for key, value in own]
+            values.append(own)
+            if event.drop is not None:
+                drop = event.drop
+                rows.drops.append((index, device.streams[drop.stream].row, drop.first, drop.last, drop.reason))  # type: ignore[arg-type]
+        return cls(tickets, first, received_at, rows, values)
+
+    @property
+    def last(self) -> int:
+        """The last cursor."""
+        return self.first + len(self.tickets) - 1
+
+    def committed(self, fold: Fold) -> None:
+        """Note in the ledger and in `fold` that all of it is stored."""
+        for cursor, (ticket, values) in enumerate(zip(self.tickets, self.values, strict=True), self.first):
+            event = ticket.event
+            row = (cursor, event.id, event.event, event.taken_at_ms, self.received_at, event.body)
+            fold.add(ticket.device, ticket.stream, row, values)

@@ -1,0 +1,1 @@
+"""One migration per file, in order. A migration that was released is never changed."""

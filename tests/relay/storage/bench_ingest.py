@@ -1,0 +1,123 @@
+"""How fast events become durable, beside a bare SQLite loop that writes the same rows.
+
+    python -m tests.relay.storage.bench_ingest [EVENTS] [GROUP]
+
+200 devices, five quantities each; the bare loop commits groups of the same size by `executemany`, with the rows ready
+in memory: no checks, no hash, no roll-ups, no one waiting.
+"""
+
+import gc
+import hashlib
+import sqlite3
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import gevent
+
+from server.storage.engine import Database
+from server.storage.records import Event
+from server.storage.recorder import Limits, Recorder
+from shared.clock import SystemClock
+
+DEVICES = 200
+QUANTITIES = ("temperature", "humidity", "cpu_temperature", "cpu_load", "memory_used")
+START_MS = 1_767_225_600_000
+_BODY = (
+    '{"id":%d,"device":"pi-%03d","stream":"Qk3v9XyZ","datetime":"2026-01-01 00:00:00","taken_at":"2026-01-01T00:00:00.000Z",'
+    '"data":{"temperature":21.4,"humidity":48.2,"cpu_temperature":51.2,"cpu_load":0.31,"memory_used":41.0},'
+    '"clock":{"boot_id":"8d1e0f5c-77aa-4a53-bd0e-3d1f0a6a1a11","monotonic_ns":123456789012,"synchronised":true}}'
+)
+
+
+def event(number: int) -> Event:
+    """The `number`th event: devices take turns."""
+    device, id_ = number % DEVICES, number // DEVICES + 1
+    values = (21.4 + id_ % 7 / 10, 48.2, 51.2, 0.31, 41.0)
+    return Event(
+        device=f"pi-{device:03d}",
+        stream="Qk3v9XyZ",
+        id=id_,
+        event="sensor_data_pub_pi",
+        taken_at_ms=START_MS + id_ * 1000,
+        body=_BODY % (id_, device),
+        readings=dict(zip(QUANTITIES, values, strict=True)),
+    )
+
+
+def bare(path: Path, events: list[Event], group: int) -> float:
+    """Seconds for a loop that does nothing but write."""
+    connection = sqlite3.connect(path, isolation_level=None)
+    for statement in (
+        "PRAGMA journal_mode=WAL",
+        "PRAGMA synchronous=FULL",
+        "PRAGMA cache_size=-32768",
+        "CREATE TABLE events (cursor INTEGER PRIMARY KEY, stream_id INTEGER NOT NULL, id INTEGER NOT NULL, event TEXT NOT NULL,"
+        " taken_at INTEGER NOT NULL, received_at INTEGER NOT NULL, body TEXT NOT NULL, hash TEXT NOT NULL,"
+        " UNIQUE (stream_id, id))",
+        "CREATE TABLE readings (series_id INTEGER NOT NULL, taken_at INTEGER NOT NULL, cursor INTEGER NOT NULL,"
+        " value REAL NOT NULL, PRIMARY KEY (series_id, taken_at, cursor)) WITHOUT ROWID",
+    ):
+        connection.execute(statement)
+    rows, values = [], []
+    digest = hashlib.blake2b(b"x", digest_size=16).hexdigest()
+    for cursor, one in enumerate(events, 1):
+        device = int(one.device[3:])
+        rows.append((cursor, device, one.id, one.event, one.taken_at_ms, one.taken_at_ms, one.body, digest))
+        values.append([(device * 5 + at, one.taken_at_ms, cursor, value) for at, value in enumerate(one.readings.values())])
+    started = time.perf_counter()
+    for at in range(0, len(rows), group):
+        connection.execute("BEGIN IMMEDIATE")
+        connection.executemany("INSERT INTO events VALUES (?,?,?,?,?,?,?,?)", rows[at : at + group])
+        connection.executemany(
+            "INSERT INTO readings VALUES (?,?,?,?)", [row for part in values[at : at + group] for row in part]
+        )
+        connection.execute("COMMIT")
+    took = time.perf_counter() - started
+    connection.close()
+    return took
+
+
+def saturated(path: Path, events: list[Event], group: int) -> tuple[float, list[float]]:
+    """Seconds until all are acked, with `group` senders that each wait for their ack; and each wait in seconds."""
+    database = Database.open(f"sqlite:///{path}")
+    recorder = Recorder.start(database, SystemClock(), Limits(group_events=group))
+    waits: list[float] = []
+    queue = iter(events)
+
+    def sender() -> None:
+        for one in queue:
+            began = time.perf_counter()
+            recorder.submit(one)
+            waits.append(time.perf_counter() - began)
+
+    started = time.perf_counter()
+    gevent.joinall([gevent.spawn(sender) for _ in range(2 * group)], raise_error=True)
+    took = time.perf_counter() - started
+    recorder.close()
+    database.close()
+    return took, waits
+
+
+def main(count: int = 40_000, group: int = 500) -> None:
+    """Both in alternating rounds."""
+    events = [event(number) for number in range(count)]
+    gc.freeze()
+    ratios = []
+    for _ in range(3):
+        with tempfile.TemporaryDirectory() as directory:
+            base = bare(Path(directory) / "bare.db", events, group)
+            ours, waits = saturated(Path(directory) / "ours.db", events, group)
+        waits.sort()
+        ratios.append(base / ours)
+        print(  # noqa: T201
+            f"bare {count / base:8.0f} events/s   recorder {count / ours:8.0f} events/s   ratio {base / ours:.2f}"
+            f"   ack p50 {waits[len(waits) // 2] * 1e3:.1f} ms  p99 {waits[len(waits) * 99 // 100] * 1e3:.1f} ms"
+        )
+    print(f"median ratio {statistics.median(ratios):.2f}")  # noqa: T201
+
+
+if __name__ == "__main__":
+    main(*map(int, sys.argv[1:]))

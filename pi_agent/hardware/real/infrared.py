@@ -31,8 +31,6 @@ class Infrared:
 
     def start(self, listener: EdgeListener) -> None:
         self._check_open()
-        if self._teller.started:
-            return
         with self._pins.using(self.name):
             self._device.when_activated = self._rose
             self._device.when_deactivated = self._fell

@@ -122,7 +122,6 @@ class _ScheduledEdges:
         self._faults = faults
         self._last = False
         self._at_ns = 0
-        self._catch_up = False
 
     def check(self, now_ns: int) -> None:
         self._schedule.check(now_ns - self._start_ns)
@@ -134,17 +133,15 @@ class _ScheduledEdges:
 
     def begin(self, now_ns: int) -> None:
         self._at_ns = now_ns - self._start_ns
-        self._catch_up = True
 
     def take(self, now_ns: int) -> Iterator[tuple[bool, int]]:
         until_ns = now_ns - self._start_ns
         if self._muted():
-            self._at_ns, self._catch_up = until_ns, True
+            self._at_ns = until_ns
             return
-        if self._catch_up:
-            self._catch_up = False
-            self._last = self._schedule.active(self._at_ns)
-            yield self._last, self._at_ns + self._start_ns
+        # What changed before `begin`, or while the sensor had a fault; else a repetition, which is not told.
+        self._last = self._schedule.active(self._at_ns)
+        yield self._last, self._at_ns + self._start_ns
         while (edge := self._schedule.next_edge(self._at_ns)) and edge[1] <= until_ns:
             self._last, self._at_ns = edge
             yield self._last, self._at_ns + self._start_ns

@@ -62,3 +62,11 @@ def test_of_a_storm_the_newest_edges_are_kept():
     told = list(debouncer.take(10_000))
     assert len(told) <= 256
     assert told[-1] == (True, 10_000)
+
+
+def test_what_was_unread_at_the_stop_is_forgotten_at_the_next_start():
+    debouncer = Debouncer(lambda: False, 0, 0)
+    debouncer.begin(0)
+    debouncer.changed(active=True, at_ns=10)
+    debouncer.begin(20)
+    assert list(debouncer.take(30)) == []

@@ -28,6 +28,8 @@ export class Plot {
   readonly #onCrosshair: (crosshair: Crosshair | null) => void;
   readonly #resizer: ResizeObserver;
   #gaps: readonly Span[] = [];
+  /** The instant that the keys have moved the crosshair to: it stays there while the chart moves on. */
+  #pinned: number | null = null;
 
   constructor(host: HTMLElement, quantities: readonly string[], onCrosshair: (crosshair: Crosshair | null) => void) {
     this.#host = host;
@@ -38,6 +40,9 @@ export class Plot {
       this.#plot.setSize({ width: host.clientWidth, height: host.clientHeight });
     });
     this.#resizer.observe(host);
+    this.#plot.over.addEventListener("mousemove", () => {
+      this.#pinned = null;
+    });
   }
 
   /** Draw `series` (one per quantity) over the span `from`..`to` in epoch ms, with `gaps` hatched. */
@@ -48,6 +53,7 @@ export class Plot {
       this.#plot.setData(tables.length > 0 ? uPlot.join(tables) : emptyData(this.#quantities), false);
       this.#plot.setScale("x", { min: from, max: to });
     });
+    if (this.#pinned !== null) this.#point(this.#pinned);
   }
 
   /** Move the crosshair by some points, as the arrow keys do. */
@@ -56,17 +62,23 @@ export class Plot {
     const last = data[0].length - 1;
     if (last < 0) return;
     const index = Math.max(0, Math.min(last, (cursor.idx ?? last) + points));
-    this.#plot.setCursor({ left: this.#plot.valToPos(data[0][index] ?? 0, "x"), top: 0 });
+    this.#pinned = data[0][index] ?? null;
+    if (this.#pinned !== null) this.#point(this.#pinned);
   }
 
   /** Take the crosshair away. */
   rest(): void {
+    this.#pinned = null;
     this.#plot.setCursor({ left: -10, top: -10 });
   }
 
   close(): void {
     this.#resizer.disconnect();
     this.#plot.destroy();
+  }
+
+  #point(at: number): void {
+    this.#plot.setCursor({ left: Math.max(0, this.#plot.valToPos(at, "x")), top: 0 });
   }
 
   #options(): uPlot.Options {
@@ -104,7 +116,8 @@ export class Plot {
         ...units.map((unit, index) => ({
           scale: unit,
           side: index === 0 ? (3 as const) : (1 as const),
-          stroke: units.length > 1 ? (colours[this.#quantities.findIndex((one) => axisOf(one) === unit)] ?? ink) : ink,
+          // An axis in the colour of its line, where it has one line and there is another axis.
+          stroke: units.length > 1 && this.#onAxis(unit).length === 1 ? (colours[this.#onAxis(unit)[0] ?? 0] ?? ink) : ink,
           font,
           size: 44,
           gap: 6,
@@ -135,9 +148,12 @@ export class Plot {
 
   /** An axis without a value has nothing to label. */
   #isBlank(plot: uPlot, unit: string): boolean {
-    return this.#quantities.every(
-      (quantity, index) => axisOf(quantity) !== unit || !plot.data[index * WIDTH + 1]?.some((value) => typeof value === "number"),
-    );
+    return !this.#onAxis(unit).some((index) => plot.data[index * WIDTH + 1]?.some((value) => typeof value === "number"));
+  }
+
+  /** Which lines an axis has, by their place. */
+  #onAxis(unit: string): number[] {
+    return this.#quantities.flatMap((quantity, index) => (axisOf(quantity) === unit ? [index] : []));
   }
 
   /** Where nothing was recorded the ground is hatched: an empty span must not look like a calm one. */

@@ -64,7 +64,7 @@ export function AccessoryTile({ device, name }: { device: Device; name: string }
         <LampArt lit={reported === true && device.online} level={accessory?.level ?? null} />
       )}
       <div className="accessory-body">
-        <h4>{title}</h4>
+        <h3>{title}</h3>
         <p className="accessory-state">{stateWord(name, reported)}</p>
         <p className="accessory-age">
           {age === null ? "has not reported yet" : `reported ${ago(age)}`}

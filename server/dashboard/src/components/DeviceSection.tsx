@@ -27,13 +27,13 @@ export const DeviceSection = memo(function DeviceSection({ name, open, onToggle 
   return (
     <section className="device" data-testid={`device-${name}`} data-online={device.online} data-open={open} aria-label={name}>
       <header className="device-head">
-        <h3>
+        <h2>
           <button type="button" className="device-toggle" aria-expanded={open} aria-controls={body} onClick={() => onToggle(name, !open)}>
             <Chevron />
             <span className="dot" />
             <span className="device-name">{name}</span>
           </button>
-        </h3>
+        </h2>
         <Availability device={device} />
         <span className="device-tags">
           {device.simulated && <span className="badge">simulated</span>}

@@ -16,6 +16,7 @@ export function LampArt({ lit, level }: { lit: boolean; level: number | null }) 
           </radialGradient>
         </defs>
         <path className="lamp-glass" d="M34 92V52a26 26 0 0 1 52 0v40z" />
+        <path className="lamp-ember" d="M34 92V52a26 26 0 0 1 52 0v40z" />
         <path className="lamp-light" d="M34 92V52a26 26 0 0 1 52 0v40z" fill={`url(#${id})`} />
         <path className="lamp-frame" d="M50 92V70h9l-3.5 8M70 92V66c0-4-4-6.5-8-6.5M62 70l-2.5-5" />
         <path className="lamp-line" d="M34 92V52a26 26 0 0 1 52 0v40M27 92h66v6.5H27zM50 98.5V126M70 98.5V142" />

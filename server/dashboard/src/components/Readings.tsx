@@ -19,7 +19,7 @@ export function MachineReadings({ device }: { device: Device }) {
   if (quantities.length === 0) return null;
   return (
     <div className="machine">
-      <h4>Machine</h4>
+      <h3>Machine</h3>
       <dl className="facts">{quantities.map((quantity) => tile(device, quantity, true))}</dl>
     </div>
   );

@@ -1,4 +1,4 @@
-import { useState, type FormEvent } from "react";
+import { useEffect, useRef, useState, type FormEvent } from "react";
 import { HttpError, login } from "../link/http";
 import { useControls } from "../link/operator";
 import { useStore } from "../state/store";
@@ -12,6 +12,9 @@ export function TokenForm() {
   const [busy, setBusy] = useState(false);
   const [trouble, setTrouble] = useState("");
   const said = link.state === "unauthenticated" ? link.message : "";
+
+  const input = useRef<HTMLInputElement>(null);
+  useEffect(() => input.current?.focus(), []);
 
   const submit = async (event: FormEvent) => {
     event.preventDefault();
@@ -38,6 +41,7 @@ export function TokenForm() {
         <label htmlFor="token">Token</label>
         <input
           id="token"
+          ref={input}
           type="password"
           autoComplete="current-password"
           value={token}

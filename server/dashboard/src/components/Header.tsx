@@ -7,7 +7,7 @@ import { Leave, Mark, Moon, Sun } from "./icons";
 const LINK_WORDS = {
   connecting: "Connecting",
   connected: "Live",
-  reconnecting: "Not connected",
+  reconnecting: "Offline",
   unauthenticated: "Signed out",
 } as const;
 

@@ -9,7 +9,7 @@ const KEPT = 200;
 export const GIVE_UP_MS = 60_000;
 
 const WORDS: Record<string, string> = {
-  connection_lost: "The connection was lost before the answer came; the state shown is what the device reports now.",
+  connection_lost: "The connection was lost before the answer came. The state shown is what the device last reported.",
   no_ack: "The relay did not take the command in time.",
   no_answer: "The device did not confirm in time; its state is what it last reported.",
   device_offline: "The device is not connected; nothing was sent.",

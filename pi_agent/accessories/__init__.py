@@ -1,0 +1,1 @@
+"""What users switch: behaviour over actuators, driven by one thread, each with a safe state: off."""

@@ -1,0 +1,285 @@
+"""The composition root: builds everything from the settings, starts and stops it in order, and watches it."""
+
+import logging
+import signal
+import threading
+import time
+from collections.abc import Callable, Mapping
+from types import FrameType
+from typing import Any
+
+import msgspec
+
+from pi_agent.accessories.base import Accessory
+from pi_agent.accessories.breathing import BreathingLight
+from pi_agent.accessories.commands import Commands
+from pi_agent.accessories.infrared import InfraredWatch
+from pi_agent.hardware.base import Light, Watcher
+from pi_agent.hardware.factory import Parts, build_parts
+from pi_agent.hardware.options import Mode
+from pi_agent.jobs.sampling import Probe, budget_s, sample_sensors
+from pi_agent.jobs.schedule import Schedule
+from pi_agent.jobs.status import report_status
+from pi_agent.outbox.files import Files
+from pi_agent.outbox.outbox import Outbox
+from pi_agent.outbox.reserve import Reserve
+from pi_agent.settings import AgentSettings, outbox_path, read_token
+from pi_agent.uplink.live import LiveLane, LiveSender
+from pi_agent.uplink.sender import OutboxSender
+from pi_agent.uplink.uplink import Uplink
+from pi_agent.workers import Worker
+from shared import VERSION
+from shared.backoff import Backoff
+from shared.clock import Clock, monotonic_s
+from shared.contract import CONTRACT_VERSION
+from shared.contract.events import MOTION_PUB_PI
+from shared.contract.payloads import AccessoryInfo, PiHello
+from shared.contract.spec import EventSpec
+from shared.sdnotify import notify, watchdog_interval_s
+
+log = logging.getLogger(__name__)
+
+_TICK_S = 1.0
+_SILENCE_S = 90.0
+"""Longer than any single wait in a loop, a slow memory card included."""
+_FROZEN_S = 10.0
+# Together less than the 5 s in which an agent must have ended.
+_STOP_COMMANDS_S = 1.0
+_STOP_JOBS_S = 0.5
+_LAST_WORDS_S = 0.5
+_STOP_UPLINK_S = 1.0
+_STOP_OUTBOX_S = 1.2
+_POLL_S = 0.02
+
+
+class Agent:
+    """One running agent. `run` once."""
+
+    def __init__(self, settings: AgentSettings, parts: Parts, outbox: Outbox, clock: Clock, token: str | None) -> None:
+        self._settings = settings
+        self._parts = parts
+        self._outbox = outbox
+        self._clock = clock
+        self.ended = False
+        """After `run`: whether every thread has ended. One that has not would keep the interpreter from ending."""
+        self._stopping = threading.Event()
+        self._lane = LiveLane(clock)
+        device = settings.device_name
+        options = settings.uplink
+        self._sender = OutboxSender(outbox, device, clock, options.window, Backoff(longest_s=options.longest_delay_s))
+        accessories = self._accessories(parts)
+        self._commands = Commands(accessories, _Statuses(outbox, self._lane, self._sender), clock)
+        infos = tuple(accessory.info() for accessory, _ in accessories)
+        self._uplink = Uplink(
+            settings.relay.url,
+            lambda: _hello(settings, token, outbox.stream, clock, infos),
+            self._sender,
+            LiveSender(self._lane, device, clock),
+            self._commands.submit,
+            clock,
+            stream=lambda: outbox.stream,
+            # What a relay hears first is how things are now.
+            on_joined=self._commands.want_report,
+            longest_delay_s=options.longest_delay_s,
+            start_jitter_s=options.start_jitter_s,
+            join_timeout_s=options.join_timeout_s,
+            replaced_delay_s=options.replaced_delay_s,
+        )
+        outbox.on_commit = self._uplink.wake
+        self._lane.on_put = self._uplink.wake
+        self._schedule = self._jobs()
+        self._writer = Worker("outbox", outbox.run, clock, _SILENCE_S)
+        self._driver = Worker("commands", self._commands.run, clock, _SILENCE_S)
+        self._talker = Worker("uplink", self._uplink.run, clock, _SILENCE_S)
+        self._planner = Worker("jobs", lambda _: self._schedule.run(), clock, float("inf"))
+
+    def run(self) -> int:
+        """Work until SIGTERM or SIGINT: 0; or until something breaks: 1. Outputs are off afterwards."""
+        self._watch_signals()
+        for worker in (self._writer, self._driver, self._talker, self._planner):
+            worker.start()
+        notify("READY=1")
+        log.info(
+            "agent runs: device=%s relay=%s mode=%s stream=%s waiting=%d",
+            self._settings.device_name,
+            self._settings.relay.url,
+            self._settings.hardware.mode,
+            self._outbox.stream,
+            self._outbox.depth,
+        )
+        trouble = self._watch()
+        if trouble:
+            log.error("agent ends: %s", trouble)
+        notify("STOPPING=1")
+        self._stop()
+        return 1 if trouble else 0
+
+    def request_stop(self) -> None:
+        """Have `run` end as on SIGTERM."""
+        self._stopping.set()
+
+    # --- what there is ------------------------------------------------------------------------------------------
+
+    def _accessories(self, parts: Parts) -> list[tuple[Accessory, bool]]:
+        found: list[tuple[Accessory, bool]] = []
+        if parts.light is not None:
+            found.append((self._light(parts.light), self._settings.breathing.on_at_start))
+        if parts.infrared is not None:
+            found.append((self._infrared(parts.infrared), self._settings.infrared.on_at_start))
+        return found
+
+    def _light(self, light: Light) -> BreathingLight:
+        options = self._settings.breathing
+        return BreathingLight(
+            light,
+            period_s=options.period_s,
+            gamma=options.gamma,
+            max_level=options.max_level,
+            frames_per_s=options.frames_per_s,
+        )
+
+    def _infrared(self, watcher: Watcher) -> InfraredWatch:
+        def keep(motion: bool, count: int, monotonic_ns: int) -> None:
+            self._outbox.append(MOTION_PUB_PI, {"motion": motion, "count": count}, monotonic_ns)
+
+        return InfraredWatch(watcher, keep)
+
+    def _jobs(self) -> Schedule:
+        settings = self._settings
+        probes = [Probe(sensor) for sensor in self._parts.sensors]
+        budget = budget_s(settings.sample_interval_s)
+        schedule = Schedule(self._clock)
+        schedule.every(
+            settings.sample_interval_s,
+            "sample",
+            lambda: sample_sensors(probes, self._outbox, self._clock, budget, self._stopping.wait),
+        )
+        schedule.every(settings.status_interval_s, "status", lambda: report_status(self._commands))
+        return schedule
+
+    # --- watching -----------------------------------------------------------------------------------------------
+
+    def _watch_signals(self) -> None:
+        # After the parts: a driver's library may have installed a handler of its own, which would skip all this.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._signalled)
+
+    def _signalled(self, _number: int, _frame: FrameType | None) -> None:
+        self._stopping.set()
+
+    def _watch(self) -> str | None:
+        """Wait for the end; returns what broke, None when it was asked for."""
+        tick_s = min(_TICK_S, self._schedule.shortest_period_s)
+        pet_s = watchdog_interval_s()
+        last_s = petted_s = monotonic_s(self._clock)
+        while not self._stopping.wait(tick_s):
+            now = monotonic_s(self._clock)
+            if now - last_s > _FROZEN_S:
+                log.warning("process was stopped for %.0f s", now - last_s)
+                self._excuse()
+            last_s = now
+            if trouble := self._trouble():
+                return trouble
+            self._schedule.follow_clock()
+            if pet_s is not None and now - petted_s >= min(pet_s, tick_s):
+                notify("WATCHDOG=1")
+                petted_s = now
+        return None
+
+    def _trouble(self) -> str | None:
+        workers = (self._writer, self._driver, self._talker, self._planner)
+        return next((trouble for worker in workers if (trouble := worker.trouble())), self._schedule.trouble())
+
+    def _excuse(self) -> None:
+        """A frozen process must not take its threads for hung ones when it goes on."""
+        for worker in (self._writer, self._driver, self._talker):
+            worker.excuse()
+        self._schedule.excuse()
+
+    def _stop(self) -> None:
+        """Outputs off first; what that changes is still kept, and sent where the relay listens."""
+        self._stopping.set()
+        self._schedule.stop()
+        self._commands.stop()
+        if not self._driver.join(_STOP_COMMANDS_S):
+            log.error("accessories do not stop; their parts are closed under them")
+        # A part that is closed while it is read would look like one that failed.
+        idle = self._within(_STOP_JOBS_S, lambda: self._schedule.idle) and self._planner.join(_STOP_JOBS_S)
+        self._parts.close()
+        self._within(_LAST_WORDS_S, lambda: not (self._uplink.joined and self._outbox.depth))
+        self._uplink.stop()
+        silent = self._talker.join(_STOP_UPLINK_S)
+        self._outbox.stop()
+        kept = self._writer.join(_STOP_OUTBOX_S)
+        if kept and silent:
+            self._outbox.close()
+        self.ended = kept and silent and idle
+        log.info("agent ended: waiting=%d", self._outbox.depth)
+
+    def _within(self, limit_s: float, done: Callable[[], bool]) -> bool:
+        deadline_s = monotonic_s(self._clock) + limit_s
+        while not done():
+            if monotonic_s(self._clock) >= deadline_s:
+                return False
+            time.sleep(_POLL_S)
+        return True
+
+
+class _Statuses:
+    """Where the statuses of accessories go."""
+
+    def __init__(self, outbox: Outbox, lane: LiveLane, sender: OutboxSender) -> None:
+        self._outbox = outbox
+        self._lane = lane
+        self._sender = sender
+
+    def change(self, spec: EventSpec, fields: Mapping[str, Any]) -> None:
+        self._outbox.append(spec, fields)
+        if self._sender.backlogged and "command" in fields:
+            # Somebody waits for this answer; the record of it waits behind a backlog.
+            self._lane.answer(spec, fields)
+
+    def answer(self, spec: EventSpec, fields: Mapping[str, Any]) -> None:
+        self._lane.answer(spec, fields)
+
+    def report(self, spec: EventSpec, fields: Mapping[str, Any]) -> None:
+        self._lane.report(spec, fields)
+
+
+def build_agent(settings: AgentSettings, environ: Mapping[str, str], clock: Clock) -> Agent:
+    """Open outbox and parts. Raises `SettingsError`, `PartUnavailable`, or `OSError` for the outbox."""
+    token = read_token(settings.relay)
+    path = outbox_path(settings.outbox, environ)
+    files = Files(path, clock)
+    try:
+        parts = build_parts(settings.hardware, clock)
+    except BaseException:
+        files.close()
+        raise
+    outbox = Outbox(
+        files,
+        clock,
+        max_bytes=settings.outbox.max_bytes,
+        max_age_s=settings.outbox.max_age_s,
+        reserve=Reserve(path.with_suffix(".reserve"), settings.outbox.reserve_bytes),
+    )
+    return Agent(settings, parts, outbox, clock, token)
+
+
+def _hello(
+    settings: AgentSettings, token: str | None, stream: str, clock: Clock, accessories: tuple[AccessoryInfo, ...]
+) -> dict[str, Any]:
+    hello = PiHello(
+        token=token,
+        device=settings.device_name,
+        version=VERSION,
+        contract=CONTRACT_VERSION,
+        boot_id=clock.boot_id,
+        stream=stream,
+        sample_interval_s=settings.sample_interval_s,
+        status_interval_s=settings.status_interval_s,
+        simulated=settings.hardware.mode is not Mode.REAL,
+        accessories=accessories,
+    )
+    fields: dict[str, Any] = msgspec.to_builtins(hello)
+    return fields

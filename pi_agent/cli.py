@@ -1,0 +1,178 @@
+"""The program `pi-agent`: parses its arguments, and turns errors into one line and an exit code."""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from pi_agent.settings import AgentSettings, outbox_path, read_settings
+from shared import VERSION, logs
+from shared.clock import SystemClock
+from shared.contract.quantities import QUANTITIES
+from shared.settings import SettingsError
+
+if TYPE_CHECKING:
+    from pi_agent.hardware.factory import Parts
+
+EXIT_OK, EXIT_FAILED, EXIT_SETTINGS = 0, 1, 2
+_LETTERS_SHOWN = 20
+
+_EPILOG = """\
+examples:
+  pi-agent run                            simulate a Pi for a relay on this machine
+  pi-agent run --config /etc/breathlight/agent.toml
+  PI_AGENT_HARDWARE__MODE=real PI_AGENT_RELAY__URL=http://relay.local:5000 pi-agent run
+  pi-agent sense                          read every sensor once
+  pi-agent sense --json | jq .temperature
+  pi-agent outbox                         what waits for the relay, and what was dropped
+
+settings come from the file (TOML) and, over it, from variables: relay.url is PI_AGENT_RELAY__URL.
+exit codes: 0 done, 1 failed, 2 a setting or argument is wrong.
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run `pi-agent` with `argv` (by default the process's). Returns the exit code."""
+    arguments = _parser().parse_args(argv)
+    try:
+        settings = read_settings(arguments.config)
+        logs.configure(settings.log.level, settings.log.format)
+        work: Callable[[AgentSettings, argparse.Namespace], int] = arguments.work
+        return work(settings, arguments)
+    except SettingsError as error:
+        return _say(str(error), EXIT_SETTINGS)
+    except OSError as error:
+        return _say(str(error), EXIT_FAILED)
+    except KeyboardInterrupt:
+        return EXIT_FAILED
+
+
+def _parser() -> argparse.ArgumentParser:
+    shape = argparse.RawDescriptionHelpFormatter
+    description = "Reads sensors, drives accessories, and keeps what it measured until the relay has stored it."
+    parser = argparse.ArgumentParser("pi-agent", description=description, epilog=_EPILOG, formatter_class=shape)
+    parser.add_argument("--version", action="version", version=f"pi-agent {VERSION}")
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--config", type=Path, metavar="FILE", help="settings in TOML")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", title="commands")
+
+    run = commands.add_parser("run", parents=[common], help="work until SIGTERM or Ctrl-C")
+    run.set_defaults(work=_run)
+    for name, work, what in (
+        ("sense", _sense, "read every part once and show what it says"),
+        ("outbox", _outbox, "show what waits for the relay, what was dropped, and dead letters"),
+    ):
+        command = commands.add_parser(name, parents=[common], help=what, description=what)
+        command.add_argument("--json", action="store_true", help="one JSON object, for programs")
+        command.set_defaults(work=work)
+    return parser
+
+
+def _run(settings: AgentSettings, _arguments: argparse.Namespace) -> int:
+    # The uplink speaks websocket alone. engineio would import `requests` for the polling that it never does:
+    # 8 MB of memory and 60 ms on a Pi. Hidden, it counts as not installed.
+    sys.modules.setdefault("requests", None)  # type: ignore[arg-type]
+    from pi_agent.app import build_agent
+
+    agent = build_agent(settings, os.environ, SystemClock())
+    code = agent.run()
+    if not agent.ended:
+        # A job that hangs on a part would keep the interpreter from ending; everything worth keeping is on disk.
+        sys.stderr.flush()
+        os._exit(code)
+    return code
+
+
+def _sense(settings: AgentSettings, arguments: argparse.Namespace) -> int:
+    from pi_agent.hardware.factory import build_parts
+
+    parts = build_parts(settings.hardware, SystemClock())
+    try:
+        readings, troubles = _read_parts(parts)
+    finally:
+        parts.close()
+    if arguments.json:
+        _print(json.dumps(readings | ({"errors": troubles} if troubles else {}), ensure_ascii=False))
+    else:
+        _table([(name, *_shown(name, value)) for name, value in readings.items()])
+        for name, trouble in troubles.items():
+            _say(f"{name}: {trouble}", EXIT_FAILED)
+    return EXIT_FAILED if troubles else EXIT_OK
+
+
+def _read_parts(parts: "Parts") -> tuple[dict[str, Any], dict[str, str]]:
+    """What every part says now, null where it failed; and why it did."""
+    from pi_agent.hardware.base import HardwareError
+
+    asked: list[tuple[str, tuple[str, ...], Callable[[], Any]]] = [
+        (sensor.name, sensor.quantities, sensor.read) for sensor in parts.sensors
+    ]
+    if parts.light is not None:
+        asked.append(("light", ("light",), parts.light.level))
+    if parts.infrared is not None:
+        asked.append(("infrared", ("motion",), parts.infrared.active))
+    readings: dict[str, Any] = {}
+    troubles: dict[str, str] = {}
+    for name, quantities, read in asked:
+        try:
+            answer = read()
+            readings |= answer if isinstance(answer, Mapping) else {quantities[0]: answer}
+        except HardwareError as error:
+            readings |= dict.fromkeys(quantities)
+            troubles[name] = str(error)
+    return readings, troubles
+
+
+def _outbox(settings: AgentSettings, arguments: argparse.Namespace) -> int:
+    from pi_agent.outbox.report import inspect
+
+    report = inspect(outbox_path(settings.outbox))
+    if arguments.json:
+        _print(msgspec.json.encode(report).decode())
+        return EXIT_OK
+    _table(
+        [
+            ("file", report.path),
+            ("stream", report.stream),
+            ("waiting", f"{report.depth} events"),
+            ("oldest", report.oldest_taken_at or "-"),
+            ("size", f"{report.file_bytes / 2**20:.1f} MiB"),
+            ("next id", str(report.next_id)),
+            ("dropped", ", ".join(f"{count} ({reason})" for reason, count in report.dropped.items()) or "none"),
+            ("dead letters", str(len(report.dead_letters)) if report.dead_letters else "none"),
+        ]
+    )
+    for letter in report.dead_letters[:_LETTERS_SHOWN]:
+        _print(f"  {letter.id}  {letter.event}  {letter.code}: {letter.message}")
+    return EXIT_OK
+
+
+def _shown(name: str, value: object) -> tuple[str, str]:
+    known = QUANTITIES.get(name)
+    if value is None:
+        return "-", ""
+    if isinstance(value, bool):
+        return ("yes" if value else "no"), ""
+    if isinstance(value, float | int):
+        return f"{value:.{known.decimals if known else 3}f}", known.unit if known else ""
+    return str(value), ""
+
+
+def _table(rows: Sequence[Sequence[str]]) -> None:
+    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    for row in rows:
+        _print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _print(line: str) -> None:
+    sys.stdout.write(line + "\n")
+
+
+def _say(trouble: str, code: int) -> int:
+    sys.stderr.write(f"pi-agent: {trouble}\n")
+    return code

@@ -1,0 +1,123 @@
+"""The files of an outbox: opened, set aside when damaged, and made anew."""
+
+import logging
+import secrets
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+from pi_agent.outbox.mark import Mark, Progress
+from pi_agent.outbox.reader import Reader
+from pi_agent.outbox.rows import Stamp
+from pi_agent.outbox.store import Store
+from shared.clock import Clock
+
+log = logging.getLogger(__name__)
+
+_SET_ASIDE = 3
+"""As many damaged files are kept, for people to look at."""
+_DAMAGE = {
+    sqlite3.SQLITE_ERROR,  # our statements are constants: a table or column is missing
+    sqlite3.SQLITE_CORRUPT,
+    sqlite3.SQLITE_NOTADB,
+    sqlite3.SQLITE_CONSTRAINT,  # an id that was given away before
+    sqlite3.SQLITE_MISMATCH,
+}
+
+
+class Files:
+    """Database and mark of one outbox, locked against other processes while open."""
+
+    def __init__(self, path: Path, clock: Clock) -> None:
+        """Open what is there, or begin. Raises `OSError`: not writable, in use, or of a newer version."""
+        self.path = path
+        self._clock = clock
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._mark = Mark(path.with_suffix(".mark"))
+        try:
+            self.store = self._open()
+        except BaseException:
+            self._mark.close()
+            raise
+
+    def mark(self) -> None:
+        """Note how far the ids have come; after every commit."""
+        self._mark.write(self.store.progress)
+
+    def reader(self) -> Reader:
+        """A reader of the present file. Raises `sqlite3.Error`."""
+        return Reader(self.path)
+
+    def replace(self, why: str) -> None:
+        """Set the damaged file aside and begin a new stream, which says what was lost."""
+        self.store.close()
+        self._set_aside(why)
+        self.store = self._begin()
+
+    def close(self) -> None:
+        """Close everything and let another process have it."""
+        self.store.close()
+        self._mark.close()
+
+    def _open(self) -> Store:
+        if not self.path.exists():
+            return self._begin()
+        try:
+            store = Store(self.path, _new_stream())
+        except sqlite3.DatabaseError as error:
+            if not is_damage(error):
+                raise OSError(f"{self.path}: {error}") from None
+            self._set_aside(str(error))
+            return self._begin()
+        known = self._mark.read()
+        if known and known.stream == store.progress.stream and known.next_id > store.progress.next_id:
+            log.error("outbox commits lost: from_id=%d to_id=%d", store.progress.next_id, known.next_id - 1)
+            with store.commit():
+                store.skip_to(known.next_id, Stamp.of(self._clock))
+        self._mark.write(store.progress)
+        return store
+
+    def _begin(self) -> Store:
+        lost = self._mark.read()
+        try:
+            store = Store(self.path, _new_stream())
+        except sqlite3.Error as error:
+            raise OSError(f"{self.path}: {error}") from None
+        if lost and lost.next_id > lost.low:
+            self._confess(store, lost)
+        self._mark.write(store.progress)
+        return store
+
+    def _confess(self, store: Store, lost: Progress) -> None:
+        log.error("outbox lost: stream=%s from_id=%d to_id=%d", lost.stream, lost.low, lost.next_id - 1)
+        with store.commit():
+            store.record_lost_stream(lost, Stamp.of(self._clock), "the outbox file was lost or damaged")
+
+    def _set_aside(self, why: str) -> None:
+        name = f"{self.path.name}.damaged-{self._clock.now():%Y%m%dT%H%M%S}-{secrets.token_hex(2)}"
+        log.error("outbox damaged, set aside: path=%s as=%s: %s", self.path, name, why)
+        for file in self._parts():
+            file.rename(file.with_name(file.name.replace(self.path.name, name, 1)))
+        aside = sorted(self.path.parent.glob(f"{self.path.name}.damaged-*"), key=lambda file: file.stat().st_mtime)
+        bases = list(dict.fromkeys(file.name.removesuffix("-wal").removesuffix("-shm") for file in aside))
+        for base in bases[:-_SET_ASIDE]:
+            for file in self.path.parent.glob(f"{base}*"):
+                file.unlink(missing_ok=True)
+
+    def _parts(self) -> Iterator[Path]:
+        for suffix in ("", "-wal", "-shm"):
+            file = self.path.with_name(self.path.name + suffix)
+            if file.exists():
+                yield file
+
+
+def is_damage(error: sqlite3.Error) -> bool:
+    """True when `error` says that the file itself is not what it should be, false for a full disk, a lock, a slip."""
+    if isinstance(error, sqlite3.ProgrammingError | sqlite3.InterfaceError):
+        return False
+    code = getattr(error, "sqlite_errorcode", None)
+    return code is None or code & 0xFF in _DAMAGE
+
+
+def _new_stream() -> str:
+    return secrets.token_urlsafe(12)

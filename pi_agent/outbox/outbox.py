@@ -1,0 +1,342 @@
+"""The outbox as the agent's threads see it, and the one thread that writes its file."""
+
+import logging
+import sqlite3
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+import msgspec
+
+from pi_agent.outbox.files import Files, is_damage
+from pi_agent.outbox.reader import Batch, Reader
+from pi_agent.outbox.reserve import Reserve
+from pi_agent.outbox.rows import OUTGOING, Row, Stamp, encode
+from pi_agent.outbox.store import Draft, Store
+from shared.clock import Clock, monotonic_s
+from shared.contract.events import SENSOR_DATA_PUB_PI
+from shared.contract.payloads import DropReason
+from shared.contract.spec import EventSpec
+from shared.errors import Code, Refusal
+
+log = logging.getLogger(__name__)
+
+_SPACING_S = 0.8
+"""Samples that follow a commit this closely wait for the next one: a promise of 1 s, less what a slow card takes."""
+_MOST_DRAFTS = 1000
+"""Events that wait in memory for a disk that does not take them; the oldest are dropped, on record."""
+_SETTLE_ROWS = 500
+_SETTLE_S = 30.0
+"""Settled rows go with the next commit; without one, after so many or so long."""
+_RETRY_S = 2.0
+_UPKEEP_S = 60.0
+_IDLE_S = 5.0
+
+
+class Outbox:
+    """Keeps events until they are settled.
+
+    `append` may be called from any thread and never waits for the disk. `read` and `rows` are the sender's alone, `run`
+    and `step` the writer's.
+    """
+
+    def __init__(self, files: Files, clock: Clock, *, max_bytes: int, max_age_s: float, reserve: Reserve) -> None:
+        self.on_commit: Callable[[], None] = lambda: None
+        """Called by the writer's thread after every commit. Must not block."""
+        self._files = files
+        self._clock = clock
+        self._max_bytes = max_bytes
+        self._max_age_ns = round(max_age_s * 1e9)
+        self._reserve = reserve
+        self._progress = files.store.progress
+        self._wake = threading.Condition()
+        self._stopping = False
+        # Guarded by `_wake`:
+        self._drafts: deque[tuple[float, Draft]] = deque()
+        self._urgent = False
+        self._overflowed = 0
+        self._settled: tuple[str, int] = ("", 0)
+        self._settled_s = 0.0
+        self._losses: dict[tuple[str, int, int], None] = {}
+        self._refusals: dict[tuple[str, int], tuple[Row, str, str]] = {}
+        self._broken: str | None = None
+        # The writer's own:
+        self._committed_s = float("-inf")
+        self._upkeep_s = float("-inf")
+        self._retry_s = float("-inf")
+        self._failing = False
+        self._dropped_for_room = False
+        # The sender's own:
+        self._reader: Reader | None = None
+        self._reader_stream = ""
+
+    # --- for those who have something to say --------------------------------------------------------------------
+
+    def append(self, spec: EventSpec, fields: Mapping[str, Any], monotonic_ns: int | None = None) -> None:
+        """Keep an event; `fields` is its body without id, stream, device and time.
+
+        `monotonic_ns` is when it was true, by default now. Raises `Refusal` (`invalid_payload`) for a body that is not
+        the event's; one that is too long becomes a dead letter.
+        """
+        stamp = Stamp.of(self._clock, monotonic_ns)
+        try:
+            draft = Draft(spec.name, encode(spec, fields, stamp, self._clock), stamp)
+        except Refusal as refusal:
+            if refusal.code is not Code.TOO_LARGE:
+                raise
+            log.error("event too long, never sent: event=%s: %s", spec.name, refusal.message)
+            draft = Draft(spec.name, msgspec.json.encode(fields), stamp, DropReason.OVERSIZE, refusal.message)
+        with self._wake:
+            self._drafts.append((monotonic_s(self._clock), draft))
+            if len(self._drafts) > _MOST_DRAFTS:
+                self._drafts.popleft()
+                self._overflowed += 1
+            # People wait for a change or a movement; of samples, fast ones may share a commit.
+            self._urgent = self._urgent or spec is not SENSOR_DATA_PUB_PI
+            self._wake.notify()
+
+    # --- for the sender -----------------------------------------------------------------------------------------
+
+    @property
+    def stream(self) -> str:
+        """The present stream; it changes only when a damaged file had to be replaced."""
+        return self._progress.stream
+
+    @property
+    def low(self) -> int:
+        """Everything below this id is settled."""
+        return self._progress.low
+
+    @property
+    def depth(self) -> int:
+        """How many ids are not settled yet."""
+        progress = self._progress
+        return progress.next_id - max(progress.low, self._settled_through(progress.stream) + 1)
+
+    def read(self, after: int, limit: int) -> Sequence[Row]:
+        """Up to `limit` durable events above id `after`, in order. Empty while the file cannot be read."""
+        rows = self._reading(lambda reader: reader.after(after, limit)) or ()
+        for row in rows:
+            if row.event not in OUTGOING:
+                self.refuse(row, Code.UNKNOWN_EVENT, "this version of the agent does not know the event")
+        return [row for row in rows if row.event in OUTGOING]
+
+    def rows(self, ids: Sequence[int]) -> Sequence[Row] | None:
+        """Those of `ids` that are still kept, in order; None while the file cannot be read."""
+        return self._reading(lambda reader: reader.rows(ids))
+
+    def settle(self, stream: str, through: int) -> None:
+        """The relay has stored everything of `stream` up to id `through`."""
+        with self._wake:
+            if (stream, through) != self._settled:
+                if self._settled_through(stream) < self._progress.low:
+                    self._settled_s = monotonic_s(self._clock)
+                self._settled = (stream, through)
+                self._wake.notify()
+
+    def refuse(self, row: Row, code: str, message: str) -> None:
+        """The relay will never take `row`."""
+        log.error("event refused for good: event=%s id=%d code=%s: %s", row.event, row.id, code, message)
+        with self._wake:
+            self._refusals[row.stream, row.id] = (row, code, message)
+            self._wake.notify()
+
+    # --- the writer ---------------------------------------------------------------------------------------------
+
+    def run(self, beat: Callable[[], None]) -> None:
+        """Write what comes, until `stop`; then what is left. For a thread of its own."""
+        while not self._stopping:
+            beat()
+            with self._wake:
+                wait_s = self.due_in_s()
+                if wait_s > 0:
+                    self._wake.wait(min(wait_s, _IDLE_S))
+            if self.due_in_s() <= 0:
+                self.step()
+        self.flush()
+
+    def stop(self) -> None:
+        """Let `run` write what is left and return."""
+        with self._wake:
+            self._stopping = True
+            self._wake.notify()
+
+    def flush(self) -> None:
+        """Write everything now, as far as the disk takes it."""
+        self._retry_s = float("-inf")
+        self.step()
+
+    def close(self) -> None:
+        """Close the files; what was not written is lost, and said so."""
+        if self._drafts:
+            log.error("events lost, the disk does not take them: count=%d", len(self._drafts))
+        if self._reader is not None:
+            self._reader.close()
+        self._files.close()
+
+    def due_in_s(self) -> float:
+        """How long until `step` has something to do, in seconds; 0 or less: now."""
+        now = monotonic_s(self._clock)
+        if self._retry_s > now:
+            return self._retry_s - now
+        due = self._upkeep_s + _UPKEEP_S
+        with self._wake:
+            if self._broken or self._urgent or self._losses or self._refusals:
+                return 0.0
+            if self._drafts:
+                due = min(due, max(self._drafts[0][0], self._committed_s + _SPACING_S))
+            waiting = self._settled_through(self._progress.stream) - self._progress.low + 1
+            if waiting >= _SETTLE_ROWS:
+                return 0.0
+            if waiting > 0:
+                due = min(due, self._settled_s + _SETTLE_S)
+        return due - now
+
+    def step(self) -> None:
+        """One commit of all that waits."""
+        try:
+            if self._broken:
+                self._replace(self._broken)
+            try:
+                self._write()
+            except sqlite3.Error as error:
+                if not self._remedy(error):
+                    raise
+                self._write()
+        except (sqlite3.Error, OSError) as error:
+            self._retry_s = monotonic_s(self._clock) + _RETRY_S
+            if not self._failing:
+                self._failing = True
+                log.error("outbox cannot write: %s; events wait in memory, at most %d", error, _MOST_DRAFTS)
+            return
+        self._dropped_for_room = False
+        if self._failing:
+            self._failing = False
+            log.info("outbox writes again: depth=%d", self.depth)
+
+    def _write(self) -> None:
+        with self._wake:
+            drafts, self._drafts = self._drafts, deque()
+            self._urgent = False
+            overflowed = self._overflowed
+            settled = self._settled_through(self._progress.stream)
+            losses, refusals = list(self._losses), dict(self._refusals)
+        store = self._files.store
+        stamp = Stamp.of(self._clock)
+        try:
+            with store.commit():
+                # Before the settling, which forgets rows without asking why.
+                for stream, first, last in losses:
+                    if stream == store.progress.stream:
+                        log.error("outbox rows damaged: from_id=%d to_id=%d", first, last)
+                        store.lose(first, last, DropReason.CORRUPT, stamp, "damaged or missing on the disk")
+                for row, code, message in refusals.values():
+                    if row.stream == store.progress.stream:
+                        store.refuse(row, code, message, stamp)
+                store.settle(settled)
+                if overflowed:
+                    store.record_unnumbered(DropReason.DISK_FULL, overflowed, stamp)
+                for _, draft in drafts:
+                    store.append(draft)
+                self._bound(store, stamp)
+        except BaseException:
+            self._put_back(drafts)
+            raise
+        self._progress = store.progress
+        self._committed_s = monotonic_s(self._clock)
+        with self._wake:
+            self._overflowed -= overflowed
+            for span in losses:
+                self._losses.pop(span, None)
+            for key in refusals:
+                self._refusals.pop(key, None)
+        self._files.mark()
+        self.on_commit()
+
+    def _put_back(self, drafts: deque[tuple[float, Draft]]) -> None:
+        with self._wake:
+            self._drafts.extendleft(reversed(drafts))
+            while len(self._drafts) > _MOST_DRAFTS:
+                self._drafts.popleft()
+                self._overflowed += 1
+
+    def _bound(self, store: Store, stamp: Stamp) -> None:
+        """Keep the file within its size and age. The age is looked at now and then."""
+        while store.used_bytes() > self._max_bytes:
+            dropped = store.drop_oldest(DropReason.OVERFLOW, stamp)
+            if not dropped:
+                break
+            log.warning("outbox full, oldest events dropped: count=%d", dropped)
+        if stamp.monotonic_ns / 1e9 < self._upkeep_s + _UPKEEP_S:
+            return
+        self._upkeep_s = stamp.monotonic_ns / 1e9
+        self._reserve.fill()
+        while dropped := store.drop_oldest(DropReason.AGE, stamp, lambda then: self._too_old(then, stamp)):
+            log.warning("events too old, dropped: count=%d", dropped)
+
+    def _too_old(self, then: Stamp, now: Stamp) -> bool:
+        if then.boot_id == now.boot_id:
+            return now.monotonic_ns - then.monotonic_ns > self._max_age_ns
+        # Of another boot only wall clocks tell, and only those that somebody had set.
+        return then.synchronised and now.synchronised and (now.wall_ms - then.wall_ms) * 1_000_000 > self._max_age_ns
+
+    # --- when the disk fails ------------------------------------------------------------------------------------
+
+    def _remedy(self, error: sqlite3.Error) -> bool:
+        """Do something about a failed commit; True when it is worth trying again at once."""
+        if is_damage(error):
+            self._replace(str(error))
+            return True
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF != sqlite3.SQLITE_FULL:
+            return False
+        if self._reserve.spend():
+            return True
+        # The oldest make room for the newest, but where that did not help it would not help again.
+        return not self._dropped_for_room and self._drop_for_room()
+
+    def _drop_for_room(self) -> bool:
+        self._dropped_for_room = True
+        store = self._files.store
+        with suppress(sqlite3.Error):
+            store.checkpoint()
+            with store.commit():
+                dropped = store.drop_oldest(DropReason.DISK_FULL, Stamp.of(self._clock))
+            self._progress = store.progress
+            log.warning("disk full, oldest events dropped: count=%d", dropped)
+            return dropped > 0
+        return False
+
+    def _replace(self, why: str) -> None:
+        self._files.replace(why)
+        self._progress = self._files.store.progress
+        self._broken = None
+
+    # --- parts --------------------------------------------------------------------------------------------------
+
+    def _settled_through(self, stream: str) -> int:
+        return self._settled[1] if self._settled[0] == stream else 0
+
+    def _reading(self, question: Callable[[Reader], Batch]) -> Sequence[Row] | None:
+        """The rows that answer `question`; what the disk has lost among them goes to the writer."""
+        try:
+            if self._reader is None or self._reader_stream != self.stream:
+                if self._reader is not None:
+                    self._reader.close()
+                self._reader_stream = self.stream
+                self._reader = self._files.reader()
+            batch = question(self._reader)
+        except sqlite3.Error as error:
+            if not is_damage(error):
+                log.warning("outbox cannot be read: %s", error)
+                return None
+            with self._wake:
+                self._broken = str(error)
+                self._wake.notify()
+            return None
+        if batch.lost:
+            with self._wake:
+                self._losses.update({(self._reader_stream, first, last): None for first, last in batch.lost})
+                self._wake.notify()
+        return batch.rows

@@ -1,0 +1,166 @@
+"""What may differ between two Pis: a TOML file, and over it the environment.
+
+The variable for `relay.url` is `PI_AGENT_RELAY__URL`.
+"""
+
+import os
+import re
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from msgspec import Meta, Struct
+
+from pi_agent.hardware.options import HardwareOptions
+from shared.logs import LogFormat, LogLevel
+from shared.settings import SettingsError, load
+
+PREFIX = "PI_AGENT_"
+
+_DEVICE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+
+
+class _Options(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What all groups of settings have in common."""
+
+
+class RelayOptions(_Options, frozen=True, kw_only=True):
+    """Whom the agent reports to, and as whom."""
+
+    url: Annotated[str, Meta(description="address of the relay: http://HOST:PORT or https://…")] = (
+        "http://127.0.0.1:5000"
+    )
+    token: Annotated[str, Meta(max_length=500, description="the device's token; better kept in a file")] | None = None
+    token_file: Annotated[str, Meta(description="a file that holds nothing but the token")] | None = None
+
+    def __post_init__(self) -> None:
+        parts = urlsplit(self.url)
+        if parts.scheme not in ("http", "https", "ws", "wss") or not parts.hostname:
+            raise ValueError("url must look like http://HOST:PORT")
+        if self.token and self.token_file:
+            raise ValueError("set either token or token_file, not both")
+
+
+class BreathingOptions(_Options, frozen=True, kw_only=True):
+    """How the light breathes while it is on."""
+
+    period_s: Annotated[float, Meta(ge=0.5, le=60, description="one breath in and out, in s")] = 4.0
+    gamma: Annotated[float, Meta(ge=1, le=4, description="2.2 looks even to the eye; 1 is linear in power")] = 2.2
+    max_level: Annotated[float, Meta(ge=0.05, le=1, description="brightest moment, 1 is full power")] = 1.0
+    frames_per_s: Annotated[
+        float, Meta(ge=5, le=100, description="how often the level changes; more is smoother and costs CPU time")
+    ] = 30.0
+    on_at_start: Annotated[bool, Meta(description="breathe from the start on, without waiting for a command")] = False
+
+
+class InfraredWatchOptions(_Options, frozen=True, kw_only=True):
+    """The watch that the infrared sensor keeps."""
+
+    on_at_start: Annotated[bool, Meta(description="watch from the start on, without waiting for a command")] = True
+
+
+class OutboxOptions(_Options, frozen=True, kw_only=True):
+    """Where events wait for the relay, and for how long."""
+
+    path: Annotated[str, Meta(description="the outbox file; by default outbox.db in the state directory")] | None = None
+    max_bytes: Annotated[
+        int, Meta(ge=2**20, le=2**40, description="the file's size; beyond it the oldest events are dropped, on record")
+    ] = 64 * 2**20
+    max_age_s: Annotated[
+        float, Meta(ge=60, le=10 * 366 * 86400, description="older events are dropped, on record; in s")
+    ] = 30 * 86400.0
+    reserve_bytes: Annotated[
+        int, Meta(ge=0, le=2**30, description="a file kept beside it, given up when the disk is full; 0: none")
+    ] = 2**20
+
+
+class UplinkOptions(_Options, frozen=True, kw_only=True):
+    """The connection to the relay."""
+
+    window: Annotated[int, Meta(ge=1, le=1000, description="events on their way at one time, without an ack yet")] = 64
+    longest_delay_s: Annotated[
+        float, Meta(ge=1, le=3600, description="longest wait between two attempts to connect, in s")
+    ] = 30.0
+    start_jitter_s: Annotated[
+        float,
+        Meta(
+            ge=0, le=600, description="random wait before a connection, so that many agents do not come in one instant"
+        ),
+    ] = 5.0
+    join_timeout_s: Annotated[
+        float, Meta(ge=1, le=300, description="how long a relay may take to admit a new connection, in s")
+    ] = 20.0
+    replaced_delay_s: Annotated[
+        float, Meta(ge=1, le=86400, description="wait after another program connected under this device's name, in s")
+    ] = 300.0
+
+
+class LogOptions(_Options, frozen=True, kw_only=True):
+    """What is written to standard error."""
+
+    level: Annotated[LogLevel, Meta(description="debug, info, warning or error")] = LogLevel.INFO
+    format: Annotated[LogFormat, Meta(description="human: lines; json: one object per line")] = LogFormat.HUMAN
+
+
+class AgentSettings(_Options, frozen=True, kw_only=True):
+    """All settings of one agent."""
+
+    device: Annotated[str, Meta(description="this device's name; by default the host's")] | None = None
+    sample_interval_s: Annotated[
+        float, Meta(ge=0.02, le=86400, description="from one sampling round to the next, in s")
+    ] = 30.0
+    status_interval_s: Annotated[
+        float, Meta(ge=0.1, le=86400, description="from one report of every accessory to the next, in s")
+    ] = 10.0
+    relay: RelayOptions = RelayOptions()
+    hardware: HardwareOptions = HardwareOptions()
+    breathing: BreathingOptions = BreathingOptions()
+    infrared: InfraredWatchOptions = InfraredWatchOptions()
+    outbox: OutboxOptions = OutboxOptions()
+    uplink: UplinkOptions = UplinkOptions()
+    log: LogOptions = LogOptions()
+
+    def __post_init__(self) -> None:
+        if self.device is not None and not _DEVICE_NAME.fullmatch(self.device):
+            raise ValueError(
+                "device may have letters, digits, . _ and -, at most 63, and begins with a letter or digit"
+            )
+
+    @property
+    def device_name(self) -> str:
+        """The device's name; the host's, as far as it can be one, where none is set."""
+        if self.device is not None:
+            return self.device
+        host = re.sub(r"[^A-Za-z0-9._-]+", "-", socket.gethostname()).lstrip("._-")[:63]
+        return host or "pi"
+
+
+def read_settings(file: Path | None, environ: Mapping[str, str] = os.environ) -> AgentSettings:
+    """The settings from `file` and the environment. Raises `SettingsError`."""
+    return load(AgentSettings, file, environ, PREFIX)
+
+
+def read_token(options: RelayOptions) -> str | None:
+    """The device's token, None where there is none. Raises `SettingsError` for a file that holds none."""
+    if options.token_file is None:
+        return options.token
+    try:
+        token = Path(options.token_file).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not text"
+        raise SettingsError("relay.token_file", options.token_file, f"cannot be read ({reason})") from None
+    if not token:
+        raise SettingsError("relay.token_file", options.token_file, "is empty; put the device's token there")
+    return token
+
+
+def outbox_path(options: OutboxOptions, environ: Mapping[str, str] = os.environ) -> Path:
+    """Where the outbox is: as set, else in systemd's `$STATE_DIRECTORY`, else in the user's state directory."""
+    if options.path is not None:
+        return Path(options.path).expanduser()
+    if directories := environ.get("STATE_DIRECTORY"):
+        return Path(directories.split(":")[0]) / "outbox.db"
+    base = Path(environ.get("XDG_STATE_HOME") or Path(environ.get("HOME", "~")).expanduser() / ".local" / "state")
+    return base / "breathlight" / "outbox.db"

@@ -1,0 +1,61 @@
+"""What the relay sends: commands, each queued and acked at once, and refusals, which are logged."""
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from pi_agent.accessories.commands import Command
+from shared.contract.events import ACCESSORIES, ERROR_PUB_PI, SERVER_CLEAN_PUB
+from shared.contract.payloads import Ack, Action, CommandBody, ErrorBody, SwitchCommand, parse
+from shared.contract.spec import EventSpec
+from shared.errors import Code, Refusal
+
+log = logging.getLogger(__name__)
+
+COMMANDS: Final[Mapping[str, tuple[EventSpec, Action, str | None]]] = {
+    SERVER_CLEAN_PUB.name: (SERVER_CLEAN_PUB, Action.CLEAN, None),
+    **{events.check.name: (events.check, Action.CHECK, name) for name, events in ACCESSORIES.items()},
+    **{events.on.name: (events.on, Action.ON, name) for name, events in ACCESSORIES.items()},
+    **{events.off.name: (events.off, Action.OFF, name) for name, events in ACCESSORIES.items()},
+}
+"""Every command by its name on the wire: its event, what it asks, and of which accessory (None: clean)."""
+
+
+class Inbound:
+    """Turns events of the relay into commands. Called on a thread of the library; never blocks."""
+
+    def __init__(self, submit: Callable[[Command], Code], on_error: Callable[[ErrorBody], None]) -> None:
+        self._submit = submit
+        self._on_error = on_error
+
+    def receive(self, name: str, bodies: tuple[Any, ...]) -> Ack | None:
+        """Take one event; returns what to ack."""
+        try:
+            if len(bodies) != 1:
+                raise Refusal(Code.INVALID_PAYLOAD, f"an event has one body; this one has {len(bodies)}")
+            if name == ERROR_PUB_PI.name:
+                self._on_error(parse(ErrorBody, bodies[0]))
+                return None
+            if name not in COMMANDS:
+                raise Refusal(Code.UNKNOWN_EVENT, f"{name[:64]!r} is not an event that an agent takes")
+            return self._command(*COMMANDS[name], bodies[0])
+        except Refusal as refusal:
+            log.warning("refused: event=%s code=%s: %s", name[:64], refusal.code, refusal.message)
+            return Ack.refused(refusal)
+
+    def _command(self, spec: EventSpec, action: Action, accessory: str | None, body: object) -> Ack:
+        wanted = parse(spec.payload, body)
+        # Every command's payload is one; the catalogue's type does not say so.
+        assert isinstance(wanted, CommandBody)  # noqa: S101
+        code = self._submit(
+            Command(
+                action=action,
+                accessory=accessory,
+                id=wanted.command,
+                lease_s=wanted.lease_s if isinstance(wanted, SwitchCommand) and action is Action.ON else None,
+                ttl_s=wanted.ttl_s,
+            )
+        )
+        if code not in (Code.ACCEPTED, Code.DUPLICATE):
+            raise Refusal(code)
+        return Ack(ok=True, code=code, command=wanted.command)

@@ -1,0 +1,232 @@
+"""The one thread that talks to the relay: it connects, sends, waits for acks, and connects again."""
+
+import logging
+import queue
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+from pi_agent.accessories.commands import Command
+from pi_agent.uplink.inbound import Inbound
+from pi_agent.uplink.link import Answered, Inbox, Joined, Link, Lost, Receive
+from pi_agent.uplink.live import LiveSender
+from pi_agent.uplink.sender import OutboxSender
+from pi_agent.uplink.verdict import Fate, LinkDown, Token
+from shared.backoff import Backoff
+from shared.clock import Clock, monotonic_s
+from shared.contract.payloads import ErrorBody
+from shared.contract.spec import EventSpec
+from shared.errors import Code
+
+log = logging.getLogger(__name__)
+
+_INBOX = 2048
+"""More than can be on its way at once; an ack that does not fit is lost, and its event is sent again."""
+_IDLE_S = 5.0
+_REFUSED_FOR_GOOD = {Code.UNAUTHENTICATED, Code.FORBIDDEN, Code.HOST_REFUSED, Code.ORIGIN_REFUSED}
+"""A relay that does not know this device will not know it a second later."""
+
+
+@dataclass(frozen=True)
+class _Told:
+    """The relay said what it thinks of this connection."""
+
+    error: ErrorBody
+
+
+class Connection(Protocol):
+    """A `Link`, or a test's stand-in."""
+
+    def open(self) -> None: ...
+    def emit(self, spec: EventSpec, body: Mapping[str, Any], token: Token) -> None: ...
+    def close(self) -> None: ...
+
+
+Dial = Callable[[str, Mapping[str, Any], Inbox, Receive], Connection]
+"""Makes a connection to a relay's address, with what the agent says first."""
+
+
+class Uplink:
+    """Owns the connection. `wake` may be called from any thread; `run` is one thread's, `turn` a test's."""
+
+    def __init__(
+        self,
+        url: str,
+        hello: Callable[[], Mapping[str, Any]],
+        outbox: OutboxSender,
+        live: LiveSender,
+        submit: Callable[[Command], Code],
+        clock: Clock,
+        *,
+        stream: Callable[[], str],
+        on_joined: Callable[[], None] = lambda: None,
+        longest_delay_s: float = 30.0,
+        start_jitter_s: float = 5.0,
+        join_timeout_s: float = 20.0,
+        replaced_delay_s: float = 300.0,
+        dial: Dial = Link,
+    ) -> None:
+        """`on_joined` is called on the uplink's thread after every admission; it must not block."""
+        self._url = url
+        self._hello = hello
+        self._outbox = outbox
+        self._live = live
+        self._clock = clock
+        self._stream = stream
+        self._on_joined = on_joined
+        # A relay on this machine has no crowd of agents to fear.
+        self._jitter_s = 0.0 if _is_local(url) else start_jitter_s
+        self._longest_delay_s = longest_delay_s
+        self._join_timeout_s = join_timeout_s
+        self._replaced_delay_s = replaced_delay_s
+        self._dial = dial
+        self._inbound = Inbound(submit, lambda error: self._put(_Told(error)))
+        self._inbox: queue.Queue[Joined | Lost | Answered | _Told | None] = queue.Queue(_INBOX)
+        self._backoff = Backoff(longest_s=longest_delay_s)
+        self._link: Connection | None = None
+        self._joined = False
+        self._deadline_s = 0.0
+        """While a link is not joined: until when it may take. Without a link: when to connect."""
+        self._told = ""
+        self._was_lost = False
+        self._stopping = False
+
+    @property
+    def joined(self) -> bool:
+        """True while the relay has admitted the agent."""
+        return self._joined
+
+    def wake(self) -> None:
+        """There is something new to send. Never blocks."""
+        self._put(None)
+
+    def stop(self) -> None:
+        """Let `run` close the connection and return."""
+        self._stopping = True
+        self.wake()
+
+    def run(self, beat: Callable[[], None]) -> None:
+        """Talk to the relay until `stop`. For a thread of its own."""
+        self._deadline_s = monotonic_s(self._clock) + random.uniform(0, self._jitter_s)
+        while not self._stopping:
+            beat()
+            wait_s = self.turn()
+            try:
+                first = self._inbox.get(timeout=min(max(wait_s, 0.0), _IDLE_S))
+            except queue.Empty:
+                continue
+            self._take(first)
+        if self._link is not None:
+            self._link.close()
+
+    def turn(self) -> float:
+        """Handle what has come, then do what is due. Returns how long until something is due again, in seconds."""
+        while not self._inbox.empty():
+            self._take(self._inbox.get_nowait())
+        now = monotonic_s(self._clock)
+        if self._link is None and now >= self._deadline_s:
+            self._connect(now)
+        elif self._link is not None and not self._joined and now >= self._deadline_s:
+            self._lost("it did not admit the agent in time")
+        if self._link is not None and self._joined:
+            self._pump(self._link)
+        if not self._joined:
+            return self._deadline_s - monotonic_s(self._clock)
+        due = [at for at in (self._outbox.due_s(), self._live.due_s()) if at is not None]
+        return min(due, default=now + _IDLE_S) - monotonic_s(self._clock)
+
+    # --- the connection -----------------------------------------------------------------------------------------
+
+    def _connect(self, now: float) -> None:
+        self._told = ""
+        self._link = self._dial(self._url, self._hello(), self._put, self._inbound.receive)
+        self._deadline_s = now + self._join_timeout_s
+        try:
+            self._link.open()
+        except LinkDown as error:
+            self._link = None
+            self._again(f"cannot be reached: {error}", "")
+
+    def _pump(self, link: Connection) -> None:
+        try:
+            # Live first: it is little, and a backlog may be long.
+            self._live.pump(self._stream(), link.emit)
+            self._outbox.pump(link.emit)
+        except LinkDown as error:
+            self._lost(str(error))
+
+    def _take(self, item: Joined | Lost | Answered | _Told | None) -> None:
+        if item is None:
+            return
+        if isinstance(item, _Told):
+            self._told = item.error.code
+            log.warning("relay says: code=%s event=%s: %s", item.error.code, item.error.event, item.error.message)
+        elif item.link is not self._link:
+            return  # of an earlier connection
+        elif isinstance(item, Joined):
+            self._joined = True
+            self._was_lost = False
+            log.info("relay connected: url=%s", self._url)
+            self._on_joined()
+        elif isinstance(item, Lost):
+            self._lost(item.reason, item.code)
+        else:
+            self._answered(item)
+
+    def _answered(self, item: Answered) -> None:
+        verdict = (self._live if item.token.stream is None else self._outbox).acked(item.token, item.answer)
+        if verdict is None:
+            return
+        if verdict.fate is Fate.LINK:
+            self._lost(verdict.message, verdict.code)
+        elif verdict.fate is Fate.DONE:
+            # Only now: a relay that admits and then drops everybody must not be hammered.
+            self._backoff.reset()
+
+    def _lost(self, reason: str, code: str = "") -> None:
+        link, self._link = self._link, None
+        self._joined = False
+        self._outbox.connection_lost()
+        self._live.connection_lost()
+        if link is not None:
+            link.close()
+        self._again(reason, code or self._told)
+
+    def _again(self, reason: str, code: str) -> None:
+        """Choose when to connect again, and say why once."""
+        if code == Code.REPLACED:
+            wait_s = self._replaced_delay_s
+            log.error(
+                "replaced: another program connected as this device; give each its own name or token. retry_in_s=%.0f",
+                wait_s,
+            )
+        elif code in _REFUSED_FOR_GOOD:
+            wait_s = self._longest_delay_s
+            if not self._was_lost:
+                log.error(
+                    "relay refuses this device: url=%s code=%s: %s retry_in_s=%.0f", self._url, code, reason, wait_s
+                )
+        else:
+            wait_s = self._backoff.next_s() + random.uniform(0, self._jitter_s)
+            wait_s = min(wait_s, self._longest_delay_s)
+            log.log(
+                logging.DEBUG if self._was_lost else logging.WARNING,
+                "relay lost: url=%s outbox_depth=%d retry_in_s=%.1f: %s",
+                *(self._url, self._outbox.depth, wait_s, reason),
+            )
+        self._was_lost = True
+        self._deadline_s = monotonic_s(self._clock) + wait_s
+
+    def _put(self, item: Joined | Lost | Answered | _Told | None) -> None:
+        try:
+            self._inbox.put_nowait(item)
+        except queue.Full:
+            # Somebody is awake already, or the ack will be asked for again.
+            if item is not None:
+                log.warning("uplink too busy: lost %s", type(item).__name__)
+
+
+def _is_local(url: str) -> bool:
+    return urlsplit(url).hostname in ("localhost", "127.0.0.1", "::1")

@@ -49,7 +49,18 @@ def soon(work: Callable[[], None]) -> None:
 def from_thread(work: Callable[..., None]) -> Callable[..., None]:
     """`work` in a form that a native thread may call: it runs on this hub, soon, and must not block."""
     loop = get_hub().loop
-    return lambda *args: loop.run_callback_threadsafe(work, *args) and None
+
+    def hand_over(*args: Any) -> None:
+        loop.run_callback_threadsafe(work, *args)
+
+    return hand_over
+
+
+def _outcome(result: "AsyncResult[Outcome[T]]") -> Outcome[T]:
+    outcome = result.get()
+    if outcome is None:
+        raise RuntimeError("woken without an outcome")
+    return outcome
 
 
 class NativeThread(Generic[R]):
@@ -76,7 +87,7 @@ class NativeThread(Generic[R]):
         """Run `work` in the thread; the calling greenlet waits. Raises what `work` raises."""
         result: AsyncResult[Outcome[T]] = AsyncResult()
         self.post(work, result.set)
-        return result.get().get()
+        return _outcome(result).get()
 
     def close(self) -> None:
         """Finish what was posted, end the resource and the thread. Idempotent."""
@@ -97,7 +108,7 @@ class NativeThread(Generic[R]):
         def finished(result: "AsyncResult[Outcome[Any]]") -> None:
             self._busy = False
             try:
-                done(result.get(block=False))
+                done(_outcome(result))
             finally:
                 self._next()
 
@@ -108,7 +119,7 @@ class NativeThread(Generic[R]):
             if self._resource is None:
                 self._resource = self._make()
             return Outcome(value=work(self._resource))
-        except Exception as error:  # noqa: BLE001  # the thread's end: it is raised again where it is waited for
+        except Exception as error:  # the thread's end; raised again where it is awaited
             return Outcome(error=error)
 
     def _release(self, resource: R) -> None:

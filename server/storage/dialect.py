@@ -6,6 +6,7 @@ under a busy hub: 500 events with five readings each take 7 s row by row, 127 ms
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -29,10 +30,10 @@ class Claim(Protocol):
     mark: int
     """The highest cursor that any holder has noted; 0 where none is kept."""
 
-    def note(self, cursor: int) -> None:
+    def note(self, cursor: int, /) -> None:
         """Events up to `cursor` are committed. Survives a crash of the process, not of the machine."""
 
-    def renew(self, connection: Connection) -> None:
+    def renew(self, connection: Connection, /) -> None:
         """Make sure of it on a new connection. Raises `SettingsError` where another process has it."""
 
     def release(self) -> None:
@@ -45,52 +46,52 @@ class Dialect(Protocol):
     name: str
     where: str
     """The database, for people; without a password."""
-    path: Path | None
-    """The database's file, where it is one."""
+
+    @property
+    def path(self) -> Path | None:
+        """The database's file, where it is one."""
 
     def engine(self, *, writes: bool) -> Engine:
-        """An engine for one native thread. Its transactions begin explicitly; outside them statements commit at once."""
+        """An engine for one native thread. Transactions are begun explicitly; else a statement commits at once."""
 
-    def take_in(self, connection: Connection, first: int, received_at: int, rows: "Rows") -> None:
+    def take_in(self, connection: Connection, first: int, received_at: int, rows: "Rows", /) -> None:
         """Write one group: one statement, one transaction. Its events get the cursors `first`, `first` + 1, …"""
 
     def source(self, columns: Sequence[str]) -> str:
         """A `SELECT` that yields one JSON parameter's rows. `columns` are SQL types, in the order of the row."""
 
-    def rows(self, connection: Connection, select: Select[Any]) -> list[list[Any]]:
+    def rows(self, connection: Connection, select: Select[Any], /) -> list[list[Any]]:
         """Fetch all rows of `select` (numbers and text) in one step."""
 
-    def failure(self, error: BaseException) -> DatabaseFailed | None:
+    def failure(self, error: BaseException, /) -> DatabaseFailed | None:
         """What a driver's error means; None where it is not the database's."""
 
-    def lock_schema(self, connection: Connection) -> None:
+    def lock_schema(self, connection: Connection, /) -> None:
         """Wait until no other process migrates; held until the transaction ends."""
 
-    def claim(self, connection: Connection) -> Claim:
+    def claim(self, connection: Connection, /) -> Claim:
         """Become the one writer of the log. Raises `SettingsError` where another process is."""
 
     def used_bytes(self, connection: Connection) -> int:
         """What the data takes, free pages not counted."""
 
 
+@dataclass(frozen=True, slots=True)
 class Rows:
-    """One group, in the shape in which `Dialect.take_in` sends it."""
+    """One group, in the shape in which `Dialect.take_in` sends it: each field is the JSON of rows."""
 
-    __slots__ = ("drops", "events", "readings")
-
-    def __init__(self) -> None:
-        self.events: list[tuple[int, int, str, int, str, str]] = []
-        """(stream_id, id, event, taken_at, body, hash)"""
-        self.readings: list[tuple[int, int, int, float]] = []
-        """(series_id, taken_at, index of the event in this group, value)"""
-        self.drops: list[tuple[int, int, int, int, str]] = []
-        """(index of the event in this group, stream_id, first, last, reason)"""
+    events: str
+    """(stream_id, id, event, taken_at, body, hash)"""
+    readings: str
+    """(series_id, taken_at, index of the event in this group, value)"""
+    drops: str
+    """(index of the event in this group, stream_id, first, last, reason)"""
 
 
 def insert_many(dialect: Dialect, table: Table, columns: Sequence[str], on_conflict: str = "") -> str:
     """An `INSERT` of one JSON parameter's rows into `columns` of `table`."""
     types = [_sql_type(table, column) for column in columns]
-    return f"INSERT INTO {table.name} ({', '.join(columns)}) {dialect.source(types)} {on_conflict}"  # noqa: S608
+    return f"INSERT INTO {table.name} ({', '.join(columns)}) {dialect.source(types)} {on_conflict}"
 
 
 def _sql_type(table: Table, column: str) -> str:

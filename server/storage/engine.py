@@ -53,7 +53,7 @@ class Link:
         except Exception as error:
             failure = self.dialect.failure(error)
             # A key that is taken or a value that is refused says nothing against the connection.
-            if not isinstance(failure, KeyTaken | RowRefused) or isinstance(error, DBAPIError) and not self._usable():
+            if not isinstance(failure, KeyTaken | RowRefused) or (isinstance(error, DBAPIError) and not self._usable()):
                 self.close()
             if failure is None:
                 raise
@@ -103,7 +103,9 @@ class Database:
         told = from_thread(progress)
         was = self._writer.call(lambda link: migrate.forward(link, told))
         if was is not None:
-            log.warning("schema brought forward, an older program cannot use it: was=%s database=%s", was, self.dialect.where)
+            log.warning(
+                "schema brought forward, an older program cannot use it: was=%s database=%s", was, self.dialect.where
+            )
 
     def read(self, work: Callable[[Connection], T]) -> T:
         """Run `work` in a transaction that only reads, with one view of the data. Raises `DatabaseFailed`."""

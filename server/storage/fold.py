@@ -57,7 +57,10 @@ class Fold:
         row: tuple[int, int, str, int, int, str],
         values: Iterable[tuple[int, float]],
     ) -> None:
-        """Take in a committed event: `row` is (cursor, id, event, taken_at, received_at, body), `values` (series, value)."""
+        """Take in a committed event.
+
+        `row` is (cursor, id, event, taken_at, received_at, body), `values` are (series, value).
+        """
         cursor, id_, event, taken_at, received_at, body = row
         if device.row is None or stream.row is None:
             raise ValueError(f"{device.name} {stream.name} has no row yet")
@@ -174,7 +177,7 @@ def set_mark(dialect: Dialect, connection: Connection, name: str, value: int) ->
 
 def marks_of(connection: Connection) -> dict[str, int]:
     """All rows of `marks`."""
-    return {name: value for name, value in connection.execute(select(marks.c.name, marks.c.value))}
+    return {row.name: row.value for row in connection.execute(select(marks.c.name, marks.c.value))}
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,11 +248,9 @@ def rebuild(ledger: Ledger, snapshot: Snapshot) -> Fold:
 
     Returns the fold of the log after the watermark.
     """
-    device_of, stream_of = {}, {}
-    for entry in ledger.devices.values():
-        entry.row, entry.series, entry.latest = None, {}, {}
-        for stream in entry.streams.values():
-            stream.row, stream.stored, stream.late = None, type(stream.stored)(), 0
+    device_of: dict[int, DeviceEntry] = {}
+    stream_of: dict[int, tuple[DeviceEntry, Stream]] = {}
+    ledger.forget_rows()
     for row, name in snapshot.devices:
         device_of[row] = ledger.device(name)
         device_of[row].row = row
@@ -293,7 +294,8 @@ def _larger(one: str, other: str) -> str:
 def _merge_buckets(dialect: Dialect, name: str) -> str:
     table = {"minutes": minutes, "hours": hours}[name]
     on_conflict = (
-        f"{_CONFLICT}(series_id, start) {_SET}count = {name}.count + excluded.count, total = {name}.total + excluded.total, "
+        f"{_CONFLICT}(series_id, start) {_SET}count = {name}.count + excluded.count, "
+        f"total = {name}.total + excluded.total, "
         f"low = CASE WHEN excluded.low < {name}.low THEN excluded.low ELSE {name}.low END, "
         f"high = {_larger(f'{name}.high', 'excluded.high')}"
     )
@@ -305,4 +307,3 @@ def _replace(dialect: Dialect, name: str) -> str:
     columns = [column.name for column in table.columns]
     setters = ", ".join(f"{column} = excluded.{column}" for column in columns[keys:])
     return insert_many(dialect, table, columns, f"{_CONFLICT}({', '.join(columns[:keys])}) {_SET}{setters}")
-

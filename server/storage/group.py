@@ -1,8 +1,9 @@
 """One group of events, on its way into one transaction."""
 
 from dataclasses import dataclass
+from typing import Any
 
-from server.storage.dialect import Rows
+from server.storage.dialect import Rows, as_json
 from server.storage.fold import Fold
 from server.storage.records import fingerprint
 from server.storage.ticket import Ticket
@@ -22,25 +23,30 @@ class Group:
     @classmethod
     def of(cls, tickets: list[Ticket], first: int, received_at: int) -> "Group":
         """Build the rows of `tickets`; all the names they need have rows."""
-        rows, values = Rows(), []
+        events: list[tuple[Any, ...]] = []
+        readings: list[tuple[int, int, int, float]] = []
+        drops: list[tuple[Any, ...]] = []
+        values = []
         for index, ticket in enumerate(tickets):
-            event, device, stream = ticket.event, ticket.device, ticket.stream.row
+            event, device = ticket.event, ticket.device
             series, taken_at = device.series, event.taken_at_ms
             digest = fingerprint(
                 first + index, event.device, event.stream, event.id, event.event, taken_at, received_at, event.body
             )
-            rows.events.append((stream, event.id, event.event, taken_at, event.body, digest))  # type: ignore[arg-type]
+            events.append((ticket.stream.row, event.id, event.event, taken_at, event.body, digest))
             own = [
                 (series[quantity], value)
                 for quantity, value in event.readings.items()
                 if value is not None and quantity in series
             ]
-            rows.readings += [(key, taken_at, index, value) for key, value in own]
+            readings += [(key, taken_at, index, value) for key, value in own]
             values.append(own)
             if event.drop is not None:
                 drop = event.drop
-                rows.drops.append((index, device.streams[drop.stream].row, drop.first, drop.last, drop.reason))  # type: ignore[arg-type]
-        return cls(tickets, first, received_at, rows, values)
+                drops.append((index, device.streams[drop.stream].row, drop.first, drop.last, drop.reason))
+        # In the order of their table: neighbours go to the same page.
+        readings.sort()
+        return cls(tickets, first, received_at, Rows(as_json(events), as_json(readings), as_json(drops)), values)
 
     @property
     def last(self) -> int:

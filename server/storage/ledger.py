@@ -72,6 +72,13 @@ class Ledger:
             found = self.devices[name] = DeviceEntry(name)
         return found
 
+    def forget_rows(self) -> None:
+        """Keep the names and the ids that were offered, and nothing that the database knows better."""
+        for device in self.devices.values():
+            device.row, device.series, device.latest = None, {}, {}
+            for stream in device.streams.values():
+                stream.row, stream.stored, stream.late = None, IdRanges(), 0
+
     def known(self, device: str, stream: str) -> Stream | None:
         """A stream that has had an event, or None."""
         entry = self.devices.get(device)

@@ -57,8 +57,8 @@ def _refuse_newer(link: "Link", known: ScriptDirectory, current: str | None) -> 
     raise SettingsError(
         "database",
         link.dialect.where,
-        f"its schema {current} is newer than this program's {known.get_current_head()}; install the newer program again, "
-        "or put back the copy made before the upgrade",
+        f"its schema {current} is newer than this program's {known.get_current_head()}; install the newer program "
+        "again, or put back the copy made before the upgrade",
     )
 
 
@@ -78,9 +78,6 @@ def _upgrade(link: "Link", connection: Connection, known: ScriptDirectory) -> No
 def _keep_copy(link: "Link", current: str, progress: "Progress") -> None:
     path = link.dialect.path
     if path is None:
-        log.warning(
-            "schema changes and cannot go back: make a backup before an upgrade: database=%s", link.dialect.where
-        )
         return
     copy = path.with_name(f"{path.name}.before-{current}")
     part = copy.with_name(copy.name + ".part")

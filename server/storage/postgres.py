@@ -9,7 +9,7 @@ from sqlalchemy import URL, Connection, Engine, Select, create_engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
-from server.storage.dialect import Rows, as_json
+from server.storage.dialect import Rows
 from server.storage.failures import Damaged, DatabaseFailed, DiskFull, KeyTaken, RowRefused
 from shared.settings import SettingsError
 
@@ -40,7 +40,6 @@ class Postgres:
     """A database on a server."""
 
     name = "postgresql"
-    path = None
 
     def __init__(self, url: URL) -> None:
         self._url = url
@@ -48,6 +47,10 @@ class Postgres:
         # Every connection is used in a native thread, where waiting is right. psycopg sees a patched `select` and
         # would start a hub of its own in each of them.
         waiting.wait = getattr(waiting, "wait_c", waiting.wait)
+
+    @property
+    def path(self) -> None:
+        """It has no file of ours."""
 
     def engine(self, *, writes: bool) -> Engine:
         """An engine for one native thread."""
@@ -69,9 +72,9 @@ class Postgres:
         values = {
             "first": first,
             "received_at": received_at,
-            "events": as_json(rows.events),
-            "readings": as_json(rows.readings),
-            "drops": as_json(rows.drops),
+            "events": rows.events,
+            "readings": rows.readings,
+            "drops": rows.drops,
         }
         cursor = connection.connection.cursor()
         try:
@@ -128,7 +131,7 @@ class SessionClaim:
     def __init__(self, where: str) -> None:
         self._where = where
 
-    def note(self, cursor: int) -> None:
+    def note(self, _: int, /) -> None:
         """The server's own log keeps what it committed."""
 
     def renew(self, connection: Connection) -> None:

@@ -50,7 +50,7 @@ class Limits:
     group_events: int = 1_000
     """Events in one transaction."""
     group_bytes: int = 4 * 1024 * 1024
-    fold_events: int = 5_000
+    fold_events: int = 10_000
     """Events after which what is derived from them is saved."""
     fold_s: float = 15.0
     """Seconds after which it is."""
@@ -76,6 +76,9 @@ class Recorder:
         self._queue_bytes = 0
         self._again: deque[list[Ticket]] = deque()
         """Parts of a group that was refused, to be written apart."""
+        self._in_flight: Group | None = None
+        self._ready: Group | None = None
+        """The next group, built while the one before it is being written."""
         self._pending: dict[Key, Ticket] = {}
         self._settlers: list[Promise[None]] = []
         self._scheduled = False
@@ -83,7 +86,7 @@ class Recorder:
         self._asked = False
         """Whether to try the database again though nothing waits."""
         self._trouble: DatabaseFailed | None = None
-        """Why events cannot be stored. From then on the ledger may differ from the database, until it is loaded anew."""
+        """Why events cannot be stored. From then on the ledger may differ from the database, until it is loaded."""
         self._retry_at_s = 0.0
         self._closed = False
 
@@ -157,6 +160,8 @@ class Recorder:
         self._queue.append(ticket)
         self._queue_bytes += len(event.body)
         self._wake()
+        if self._working and len(self._queue) == self._limits.group_events:
+            soon(self._prepare)
         return ticket
 
     def submit(self, event: Event) -> Stored:
@@ -216,11 +221,14 @@ class Recorder:
         if self._working:
             return
         if self._trouble is not None:
-            if self._asked or self._settlers or self._queue or self._again:
+            if self._asked or self._settlers or self._pending:
                 self._asked = False
                 self._post(self._load, self._loaded)
         elif self._settlers or self._fold_is_due():
             self._save_fold()
+        elif self._ready is not None:
+            group, self._ready = self._ready, None
+            self._send(group)
         elif tickets := self._next_group():
             self._write(tickets)
 
@@ -255,6 +263,16 @@ class Recorder:
         self._queue_bytes -= size
         return tickets
 
+    def _prepare(self) -> None:
+        # Only behind a group in flight, whose last cursor is then known.
+        full = len(self._queue) >= self._limits.group_events
+        if self._ready is None and self._in_flight is not None and not self._again and full:
+            tickets = self._next_group()
+            if registry.wanted(tickets):
+                self._again.append(tickets)
+            else:
+                self._ready = Group.of(tickets, self._in_flight.last + 1, to_ms(self._clock.now()))
+
     # --- a group --------------------------------------------------------------------------------------------------
 
     def _write(self, tickets: list[Ticket]) -> None:
@@ -262,14 +280,19 @@ class Recorder:
         names = registry.wanted(tickets)
         if names:
             self._post(
-                lambda link: link.transaction(lambda connection: registry.register(connection, names, now_ms)),
+                lambda link: link.transaction(
+                    lambda connection: registry.register(self._dialect, connection, names, now_ms)
+                ),
                 lambda outcome: self._registered(tickets, outcome),
             )
             return
-        group = Group.of(tickets, self._cursor + 1, now_ms)
+        self._send(Group.of(tickets, self._cursor + 1, now_ms))
+
+    def _send(self, group: Group) -> None:
+        self._in_flight = group
         self._post(
             lambda link: link.direct(
-                lambda connection: self._dialect.take_in(connection, group.first, now_ms, group.rows)
+                lambda connection: self._dialect.take_in(connection, group.first, group.received_at, group.rows)
             ),
             lambda outcome: self._written(group, outcome),
         )
@@ -282,14 +305,22 @@ class Recorder:
         self._again.appendleft(tickets)
 
     def _written(self, group: Group, outcome: Outcome[None]) -> None:
+        self._in_flight = None
         if outcome.error is not None:
+            if self._ready is not None:
+                # Its cursors follow on a group that is not there.
+                self._again.append(self._ready.tickets)
+                self._ready = None
             self._not_written(group.tickets, outcome.error)
             return
+        self._cursor = group.last
+        self._claim.note(group.last)
+        if not self._settlers and not self._fold_is_due():
+            # The next group goes to the disk while this one is taken into the books.
+            self._work()
         if not self._fold.events:
             self._fold_since_s = monotonic_s(self._clock)
         group.committed(self._fold)
-        self._cursor = group.last
-        self._claim.note(group.last)
         for cursor, ticket in enumerate(group.tickets, group.first):
             del self._pending[_key(ticket)]
             ticket.keep(Outcome(value=Stored(duplicate=False, cursor=cursor)))
@@ -341,7 +372,8 @@ class Recorder:
             return
         parcel = self._fold.parcel()
         self._post(
-            lambda link: link.transaction(lambda connection: folding.save(self._dialect, connection, parcel)), self._saved
+            lambda link: link.transaction(lambda connection: folding.save(self._dialect, connection, parcel)),
+            self._saved,
         )
 
     def _saved(self, outcome: Outcome[None]) -> None:

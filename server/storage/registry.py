@@ -1,12 +1,12 @@
-"""Rows for names: devices, their streams, their series. Made when the first event that needs them is about to be stored."""
+"""Rows for names: devices, streams, series. Made when the first event that needs them is about to be stored."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, Table, select
 
+from server.storage.dialect import Dialect, as_json, insert_many
 from server.storage.ledger import MAX_SERIES, Ledger
 from server.storage.tables import devices, series, streams
 from server.storage.ticket import Ticket
@@ -53,20 +53,24 @@ class Rows:
     series: dict[tuple[str, str], int]
 
 
-def register(connection: Connection, names: Wanted, now_ms: int) -> Rows:
-    """Make the rows that are not there, and return all that were asked for."""
-    of_device = {device for device, _ in names.streams | names.series} | names.devices
-    known = {name: _row(connection, devices, {"name": name}, first_seen=now_ms, last_seen=now_ms) for name in of_device}
+def register(dialect: Dialect, connection: Connection, names: Wanted, now_ms: int) -> Rows:
+    """Make the rows that are not there, and return at least all that were asked for."""
+    of = sorted({device for device, _ in names.streams | names.series} | names.devices)
+    _insert(dialect, connection, devices, ("name", "first_seen", "last_seen"), [(name, now_ms, now_ms) for name in of])
+    known = dict(dialect.rows(connection, select(devices.c.name, devices.c.id).where(devices.c.name.in_(of))))
+    for table, column, wanted_ in ((streams, "name", names.streams), (series, "quantity", names.series)):
+        _insert(
+            dialect,
+            connection,
+            table,
+            ("device_id", column),
+            [(known[device], name) for device, name in sorted(wanted_)],
+        )
+    name_of = {row: name for name, row in known.items()}
     return Rows(
-        devices=known,
-        streams={
-            (device, name): _row(connection, streams, {"device_id": known[device], "name": name})
-            for device, name in names.streams
-        },
-        series={
-            (device, quantity): _row(connection, series, {"device_id": known[device], "quantity": quantity})
-            for device, quantity in names.series
-        },
+        known,
+        _rows_of(dialect, connection, streams, "name", name_of),
+        _rows_of(dialect, connection, series, "quantity", name_of),
     )
 
 
@@ -80,7 +84,17 @@ def note(ledger: Ledger, rows: Rows) -> None:
         ledger.device(device).series[quantity] = row
 
 
-def _row(connection: Connection, table: Any, key: dict[str, Any], **more: Any) -> int:
-    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    connection.execute(insert(table).values(**key, **more).on_conflict_do_nothing(index_elements=list(key)))
-    return int(connection.scalars(select(table.c.id).filter_by(**key)).one())
+def _insert(
+    dialect: Dialect, connection: Connection, table: Table, columns: tuple[str, ...], rows: list[tuple[Any, ...]]
+) -> None:
+    connection.exec_driver_sql(insert_many(dialect, table, columns, "ON CONFLICT DO NOTHING"), (as_json(rows),))
+
+
+def _rows_of(
+    dialect: Dialect, connection: Connection, table: Table, column: str, name_of: dict[int, str]
+) -> dict[tuple[str, str], int]:
+    """All rows of `table` that belong to the devices in `name_of`: (device, name) to id."""
+    found = dialect.rows(
+        connection, select(table.c.device_id, table.c[column], table.c.id).where(table.c.device_id.in_(list(name_of)))
+    )
+    return {(name_of[device], name): row for device, name, row in found}

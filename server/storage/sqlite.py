@@ -14,7 +14,7 @@ from sqlalchemy import URL, Connection, Engine, Select, create_engine, event, fu
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
-from server.storage.dialect import Rows, as_json
+from server.storage.dialect import Rows
 from server.storage.failures import Damaged, DatabaseFailed, DiskFull, KeyTaken, RowRefused
 from shared.settings import SettingsError
 
@@ -49,9 +49,14 @@ class Sqlite:
         self.where = url.render_as_string()
         if not url.database or url.database == ":memory:":
             raise SettingsError("database", self.where, "name a file: sqlite:////var/lib/breathlight/relay.db")
-        self.path: Path = Path(url.database)
-        if not self.path.parent.is_dir():
-            raise SettingsError("database", self.where, f"there is no directory {self.path.parent}; make it")
+        self._path = Path(url.database)
+        if not self._path.parent.is_dir():
+            raise SettingsError("database", self.where, f"there is no directory {self._path.parent}; make it")
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self._path
 
     def engine(self, *, writes: bool) -> Engine:
         """An engine for one native thread."""
@@ -76,8 +81,7 @@ class Sqlite:
         """Write one group through the trigger of the view `intake`: one step, one commit."""
         cursor = connection.connection.cursor()
         try:
-            values = (first, received_at, as_json(rows.events), as_json(rows.readings), as_json(rows.drops))
-            cursor.execute(_TAKE_IN, values)
+            cursor.execute(_TAKE_IN, (first, received_at, rows.events, rows.readings, rows.drops))
         finally:
             cursor.close()
 
@@ -90,8 +94,7 @@ class Sqlite:
         """Fetch all rows in one step. Numbers that are not whole come with 15 significant digits."""
         inner = select_.subquery()
         text = connection.scalar(select(func.json_group_array(func.json_array(*inner.c))))
-        decoded: list[list[Any]] = msgspec.json.decode(text)
-        return decoded
+        return msgspec.json.decode(text or "[]", type=list[list[Any]])
 
     def failure(self, error: BaseException) -> DatabaseFailed | None:
         """What an error of the driver means."""
@@ -111,10 +114,10 @@ class Sqlite:
             return RowRefused(str(cause))
         return DatabaseFailed(f"{self.path}: {cause}")
 
-    def lock_schema(self, connection: Connection) -> None:
+    def lock_schema(self, _: Connection, /) -> None:
         """The transaction is immediate: it has the only lock there is."""
 
-    def claim(self, connection: Connection) -> "FileClaim":
+    def claim(self, _: Connection, /) -> "FileClaim":
         """Lock the file beside the database."""
         return FileClaim(self.path.with_name(self.path.name + ".writer"), self.where)
 
@@ -158,7 +161,7 @@ class FileClaim:
         self.mark = cursor
         _MARK.pack_into(self._map, 0, cursor)
 
-    def renew(self, connection: Connection) -> None:
+    def renew(self, _: Connection, /) -> None:
         """The lock is the process's, not the connection's."""
 
     def release(self) -> None:

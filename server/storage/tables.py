@@ -1,8 +1,8 @@
 """The tables. Times are milliseconds since 1970, UTC; how they come to be is in `migrations/versions/`.
 
-`events` is the log and the truth. `readings` is written with it. Everything else that is derived (`minutes`, `hours`,
-`stored_ranges`, `latest`, `last_readings`, `late`, `last_seen`) is folded in some seconds later, in one transaction with
-the watermark `folded`: after a crash the log is read again from there.
+`events` is the log and the truth. `readings` is written with it. All else that is derived (`minutes`, `hours`,
+`stored_ranges`, `latest`, `last_readings`, `late`, `last_seen`) is folded in some seconds later, in one transaction
+with the watermark `folded`: after a crash the log is read again from there.
 """
 
 from sqlalchemy import (

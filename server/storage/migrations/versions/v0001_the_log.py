@@ -17,7 +17,8 @@ _INTAKE = (
 _INTAKE_INSERT = """
 CREATE TRIGGER intake_insert INSTEAD OF INSERT ON intake BEGIN
     INSERT INTO events (cursor, stream_id, id, event, taken_at, received_at, body, hash)
-    SELECT NEW.first + key, value ->> 0, value ->> 1, value ->> 2, value ->> 3, NEW.received_at, value ->> 4, value ->> 5
+    SELECT NEW.first + key, value ->> 0, value ->> 1, value ->> 2, value ->> 3, NEW.received_at,
+           value ->> 4, value ->> 5
     FROM json_each(NEW.events);
     INSERT INTO readings (series_id, taken_at, cursor, value)
     SELECT value ->> 0, value ->> 1, NEW.first + (value ->> 2), value ->> 3

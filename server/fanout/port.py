@@ -6,6 +6,7 @@ slow consumer is told and closed, a websocket message is bounded before it is as
 """
 
 import logging
+import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from importlib.util import find_spec
@@ -31,8 +32,10 @@ log = logging.getLogger(__name__)
 
 _FRAME_BYTES = 1024 * 1024
 """A longer websocket message ends the connection: there is nobody to answer who could have sent it by accident."""
+_PACKET_TYPES = tuple("0123456")
 _GRACE_S = 5.0
 _DRAIN_S = 0.02
+_HEAD = re.compile(r"(?P<kind>[0-6])(?:\d{1,9}-)?(?P<namespace>/[^,?]*)?")
 _PING_INTERVAL_S, _PING_TIMEOUT_S = 10, 20
 
 
@@ -156,14 +159,22 @@ class Port:
                 yield namespace, sid
 
     def _message(self, eio_sid: str, data: str | bytes) -> None:
-        """One Engine.IO message: text goes to the packet class, which refuses what is no event; binary ends here."""
-        if isinstance(data, str):
+        """One Engine.IO message: what is addressed goes to the packet class, which refuses what is no event.
+
+        The rest would be dropped without a word: it is told to every namespace that its sender has joined.
+        """
+        if isinstance(data, bytes):
+            self.refused_binary += 1
+            code = Code.BINARY_REFUSED
+        elif (head := _HEAD.match(data)) is None:
+            code = Code.MALFORMED
+        elif head["kind"] in "01" or any((head["namespace"] or "/") == joined for joined, _ in self._joined(eio_sid)):
             self._deliver(eio_sid, data)
             return
-        self.refused_binary += 1
+        else:
+            code = Code.UNAUTHENTICATED
         for namespace, sid in self._joined(eio_sid):
-            spec = ERROR_PUB[namespace]
-            self.emit(spec, _error(Code.BINARY_REFUSED), [sid])
+            self.emit(ERROR_PUB[namespace], _error(code), [sid])
 
     def _overflowed(self, mailbox: "_Mailbox") -> None:
         for eio_sid, socket in list(self._server.eio.sockets.items()):
@@ -193,6 +204,11 @@ class _WebSocket(engineio_gevent.WebSocketWSGI):  # type: ignore[misc]  # the li
         super().__init__(handler, server)
         self.server_args["max_message_size"] = _FRAME_BYTES
         register[handler.__self__] = self
+
+    def wait(self) -> str | bytes | None:
+        """The next frame. One that is no Engine.IO packet would end the stream with an HTTP error in its midst."""
+        frame: str | bytes | None = super().wait()
+        return "4" + frame if isinstance(frame, str) and frame[:1] not in _PACKET_TYPES else frame
 
     def cut(self) -> None:
         """End the TCP connection, so that a writer that waits for its peer wakes up."""

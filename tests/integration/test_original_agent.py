@@ -53,7 +53,7 @@ def test_its_round_is_taken_shown_and_answered_with_the_three_values(
     body = {"id": 0, "datetime": "2026-01-31 23:59:59", "fail": ["PMS"], "data": {"temperature": 21.4, "PM2.5": None}}
     with RawClient(relay.url, "/client") as page:
         page.event("snapshot_pub_client")
-        assert original.call("sensor_data_pub_pi", body) == [True, "receive", 200]
+        assert original.call("sensor_data_pub_pi", body) == (True, "receive", 200)
         shown = page.event("sensor_data_pub_client")
     assert {name: shown[name] for name in body} == body
     assert shown["device"] == "pi-127.0.0.1"
@@ -69,7 +69,7 @@ def test_two_rounds_with_the_same_number_are_two_rounds(relay: RelayProcess, ori
 
 
 def test_it_is_switched_off_and_its_own_report_confirms_it(relay: RelayProcess, original: OriginalAgent) -> None:
-    assert original.call("LED_status_pub_pi", {"status": True}) == [True, "receive", 200]
+    assert original.call("LED_status_pub_pi", {"status": True}) == (True, "receive", 200)
     done = relay.cli("off", "led", "--device", "pi-127.0.0.1")
     assert (done.returncode, "is off" in done.stdout) == (0, True), done.stdout + done.stderr
     event, body = original.received.get(timeout=5)
@@ -93,7 +93,7 @@ def test_clean_reaches_it(relay: RelayProcess, original: OriginalAgent) -> None:
 def test_its_training_news_reach_the_pages(relay: RelayProcess, original: OriginalAgent) -> None:
     with RawClient(relay.url, "/client") as page:
         page.event("snapshot_pub_client")
-        assert original.call("model_train_pub_pi", {"status": False}) == [True, "receive", 200]
+        assert original.call("model_train_pub_pi", {"status": False}) == (True, "receive", 200)
         shown = page.event("model_train_pub_client")
     assert (shown["accessory"], shown["status"]) == ("face_model", False)
     assert len(shown["datatime"]) == len("2026-01-31 23:59:59")

@@ -169,7 +169,7 @@ def start_agent(state: Path, url: str, device: str = "pi-1", **environ: str) -> 
         "SAMPLE_INTERVAL_S": "0.1",
         "STATUS_INTERVAL_S": "0.5",
         "HARDWARE__MODE": "simulated",
-        "RELAY__START_JITTER_S": "0",
+        "UPLINK__START_JITTER_S": "0",
         **environ,
     }
     return start(

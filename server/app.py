@@ -17,6 +17,7 @@ from server.doors.http.answers import handle_errors
 from server.doors.http.commands import command_routes
 from server.doors.http.devices import device_routes
 from server.doors.http.health import health_routes
+from server.doors.http.history import history_routes
 from server.doors.http.page import page_routes
 from server.doors.http.session import session_routes
 from server.doors.pi import PiDoor
@@ -49,6 +50,7 @@ log = logging.getLogger(__name__)
 _TICK_S = 0.1
 _SWEEP_S = 1.0
 _REVOKED_S = 3.0
+_SETTLE_S = 5.0
 _STOP_S = 5.0
 
 
@@ -83,7 +85,7 @@ class Relay:
     commands: Commands
     doors: tuple[PiDoor, ClientDoor]
     guards: tuple[Guard, ...]
-    tokens: Tokens
+    storage: Storage
 
     def sweep(self) -> None:
         """End what has come to nothing: connections without a door, peers that went without a word."""
@@ -93,7 +95,7 @@ class Relay:
 
     def expel_revoked(self) -> None:
         """End connections whose token was revoked, maybe by another process."""
-        valid = {token.id for token in self.tokens.list() if token.revoked_at is None}
+        valid = {token.id for token in self.storage.tokens.list() if token.revoked_at is None}
         for guard in self.guards:
             guard.expel(valid)
 
@@ -133,15 +135,16 @@ def create_app(settings: RelaySettings, storage: Storage, clock: Clock) -> Relay
     )
     for routes in (
         page_routes(),
-        health_routes(gatekeeper, metrics, storage.database.healthy),
+        health_routes(gatekeeper, metrics, storage.recorder.healthy),
         session_routes(gatekeeper),
         device_routes(gatekeeper, registry, snapshots),
+        history_routes(gatekeeper, storage.history, clock),
         command_routes(gatekeeper, commands),
     ):
         flask.register_blueprint(routes)
     handle_errors(flask, metrics)
     _watch(metrics, registry, port)
-    return Relay(flask, port, commands, doors, (pi_guard, client_guard), storage.tokens)
+    return Relay(flask, port, commands, doors, (pi_guard, client_guard), storage)
 
 
 def serve(settings: RelaySettings) -> None:
@@ -167,6 +170,7 @@ def _run(settings: RelaySettings, bound: socket.socket, relay: Relay) -> None:
         _every(_TICK_S, relay.commands.tick, stopping),
         _every(_SWEEP_S, relay.sweep, stopping),
         _every(_REVOKED_S, relay.expel_revoked, stopping),
+        _every(_SETTLE_S, relay.storage.recorder.tick, stopping),
     ]
     server.start()
     host, port = bound.getsockname()[:2]

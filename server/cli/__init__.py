@@ -11,6 +11,7 @@ app = typer.Typer(
     name="pi-relay",
     no_args_is_help=True,
     rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
     help="""The Breathlight relay, and the operator's tools.
 
 [bold]Try it[/bold]   pi-relay demo

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from server.fanout.broadcast import Broadcast
 from server.services import frames
 from server.storage.history import History
-from server.storage.recorder import Recorder, Ticket
+from server.storage.recorder import Recorder
 from server.storage.records import Event, LoggedEvent, from_ms
+from server.storage.ticket import Ticket
 from shared.contract.events import ERROR_PUB_CLIENT
 from shared.contract.payloads import Ack, ErrorBody, Payload
 from shared.contract.spec import EventSpec

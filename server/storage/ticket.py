@@ -20,6 +20,11 @@ class Promise(Generic[T]):
         self._latch: Latch | None = None
         self._then: list[Callable[[Outcome[T]], None]] = []
 
+    @property
+    def done(self) -> bool:
+        """Whether the outcome is known."""
+        return self._outcome is not None
+
     def wait(self) -> T:
         """Wait for the outcome; the calling greenlet alone is blocked. Returns its value or raises its error."""
         if self._outcome is None:

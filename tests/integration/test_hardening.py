@@ -117,6 +117,7 @@ def test_a_connection_that_joins_nothing_is_closed(tmp_path) -> None:
         wait_for("only the joined one is left", lambda: "breathlight_connections 1.0" in relay.get("/metrics"))
         assert joined.connected
         joined.close()
+        silent.close()
 
 
 def test_a_slow_reader_is_closed_and_its_mailbox_was_bounded(tmp_path) -> None:

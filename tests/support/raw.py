@@ -71,7 +71,7 @@ class RawClient:
         raise AssertionError(f"no {name} within {timeout_s:g} s")
 
     def close(self) -> None:
-        self.ws.close()
+        self.ws.shutdown()
 
     def __enter__(self) -> "RawClient":
         return self

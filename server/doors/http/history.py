@@ -1,0 +1,88 @@
+"""History over HTTP: charts, exports, and the ledger that proves what is there."""
+
+from datetime import datetime, timedelta
+
+import msgspec
+from flask import Blueprint, Response, request
+
+from server.doors.http.answers import answer
+from server.doors.http.session import allow
+from server.security.identity import Gatekeeper, Role
+from server.storage.export import ExportFormat
+from server.storage.history import History
+from server.storage.records import to_ms
+from shared.clock import Clock, parse_iso_utc
+from shared.contract.quantities import QUANTITIES
+from shared.errors import Code, Refusal
+
+_POINTS = 400
+_SPAN = timedelta(days=1)
+_MIMETYPES = {ExportFormat.CSV: "text/csv", ExportFormat.NDJSON: "application/x-ndjson"}
+
+
+def history_routes(gatekeeper: Gatekeeper, history: History, clock: Clock) -> Blueprint:
+    """`GET /api/devices/{id}/readings`, `readings.csv`, `readings.ndjson`, `ledger`."""
+    routes = Blueprint("history", __name__)
+
+    @routes.get("/api/devices/<device>/readings")
+    def readings(device: str) -> Response:
+        allow(gatekeeper, Role.VIEWER, Role.OPERATOR)
+        quantity = request.args.get("quantity") or ""
+        if not quantity:
+            raise Refusal(Code.INVALID_PAYLOAD, "name a quantity: ?quantity=temperature")
+        start, end = _span(clock.now())
+        chart = history.readings(device, quantity, start, end, _points())
+        return answer(
+            {
+                "device": chart.device,
+                "quantity": chart.quantity,
+                "unit": QUANTITIES[quantity].unit if quantity in QUANTITIES else "",
+                "resolution": chart.resolution,
+                "interval_ms": chart.interval_ms,
+                "points": [[point.at_ms, point.mean, point.low, point.high] for point in chart.points],
+                "gaps": [[gap.from_ms, gap.to_ms, gap.cause, gap.reason] for gap in chart.gaps],
+            }
+        )
+
+    @routes.get("/api/devices/<device>/readings.<any(csv, ndjson):form>")
+    def export(device: str, form: str) -> Response:
+        allow(gatekeeper, Role.VIEWER, Role.OPERATOR)
+        chosen = ExportFormat(form)
+        start, end = _span(clock.now())
+        quantities = tuple(request.args.getlist("quantity"))
+        pieces = history.export(device, quantities, start, end, chosen)
+        response = Response(pieces, mimetype=_MIMETYPES[chosen])
+        response.headers["Content-Disposition"] = f'attachment; filename="{device}.{form}"'
+        return response
+
+    @routes.get("/api/devices/<device>/ledger")
+    def ledger(device: str) -> Response:
+        allow(gatekeeper, Role.VIEWER, Role.OPERATOR)
+        return answer({"device": device, "streams": msgspec.to_builtins(history.completeness(device))})
+
+    return routes
+
+
+def _span(now: datetime) -> tuple[int, int]:
+    """`from` and `to` in milliseconds; by default the last 24 hours."""
+    end = _moment("to", now)
+    return to_ms(_moment("from", end - _SPAN)), to_ms(end)
+
+
+def _moment(name: str, default: datetime) -> datetime:
+    text = request.args.get(name)
+    if text is None:
+        return default
+    try:
+        return parse_iso_utc(text)
+    except ValueError:
+        raise Refusal(
+            Code.INVALID_PAYLOAD, f"{name}={text[:40]!r} is no ISO 8601 time with a zone, such as 2026-01-31T12:00:00Z"
+        ) from None
+
+
+def _points() -> int:
+    text = request.args.get("points", str(_POINTS))
+    if not text.isdigit():
+        raise Refusal(Code.INVALID_PAYLOAD, f"points={text[:40]!r} is no number")
+    return int(text)

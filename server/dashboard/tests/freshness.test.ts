@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { alarming, inOrder, tileState, told } from "../src/quantities";
 import { pageTitle } from "../src/components/title";
+import { instant } from "../src/state/instant";
 import { ageMs, isCut, readingLimitMs, statusLimitMs } from "../src/state/freshness";
 import { after, CONNECTED, device, iso, LOST, snapshot, T0 } from "./support";
 
@@ -58,4 +59,18 @@ test("the tab tells a single device's temperature, how many are online, or that 
   expect(pageTitle(after(CONNECTED, snapshot([warm])))).toBe("21.4 °C · pi-1 · Breathlight");
   expect(pageTitle(after(CONNECTED, snapshot([warm, device("pi-2", { online: false })])))).toBe("1 of 2 online · Breathlight");
   expect(pageTitle(after(CONNECTED, snapshot([warm]), LOST))).toBe("Not connected · Breathlight");
+});
+
+const clock = (synchronised: boolean, redated = false) => ({ boot_id: "b", monotonic_ns: 1, synchronised, redated });
+
+test("a frame happened when its sender says, never in the future", () => {
+  expect(instant({ taken_at: iso(T0 - 5000) }, T0)).toBe(T0 - 5000);
+  expect(instant({ taken_at: iso(T0 + 5000) }, T0)).toBe(T0);
+  expect(instant({}, T0)).toBe(T0);
+});
+
+test("a clock that is not set is believed about minutes, not about years", () => {
+  expect(instant({ taken_at: iso(T0 - 90_000), clock: clock(false) }, T0)).toBe(T0 - 90_000);
+  expect(instant({ taken_at: "1970-01-01T00:01:00.000Z", clock: clock(false) }, T0)).toBe(T0);
+  expect(instant({ taken_at: iso(T0 - 2 * 86_400_000), clock: clock(false, true) }, T0)).toBe(T0 - 2 * 86_400_000);
 });

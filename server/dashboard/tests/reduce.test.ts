@@ -139,11 +139,11 @@ describe("devices that come and go", () => {
 
 describe("motion", () => {
   const motion = (id: number, on: boolean, cursor = 101) =>
-    ({ event: EVENTS.MOTION_PUB_CLIENT, body: { id, device: "pi-1", stream: "s", motion: on, count: id, taken_at: iso(T0 + id), cursor } }) as const;
+    ({ event: EVENTS.MOTION_PUB_CLIENT, body: { id, device: "pi-1", stream: "s", motion: on, count: id, taken_at: iso(T0 - 10 + id), cursor } }) as const;
 
   test("the beginning is logged, the end only shown", () => {
     const state = after(snapshot(), motion(1, true), motion(2, false));
-    expect(state.devices["pi-1"]?.motion).toEqual({ motion: false, count: 2, at: T0 + 2 });
+    expect(state.devices["pi-1"]?.motion).toEqual({ motion: false, count: 2, at: T0 - 8 });
     expect(state.log.map(({ text }) => text)).toEqual(["Motion"]);
   });
 

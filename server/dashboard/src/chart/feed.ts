@@ -1,8 +1,8 @@
 /** What one chart shows: history loaded when it opens, live rounds added as they come. */
 
 import type { ClientSensorData } from "../contract";
-import { epoch } from "../format";
 import { history } from "../link/http";
+import { instant } from "../state/instant";
 import type { Store } from "../state/store";
 import { fromHistory, NOTHING, since, withPoint, type Grain, type Series } from "./series";
 
@@ -80,8 +80,7 @@ export class Feed {
   }
 
   #add(round: ClientSensorData): void {
-    const trusted = round.clock?.synchronised !== false;
-    const at = (trusted ? epoch(round.taken_at) : null) ?? this.#now();
+    const at = instant(round, this.#now());
     if (at < this.#now() - this.#options.rangeMs) return;
     for (const quantity of this.#options.quantities) {
       const value = round.data[quantity];

@@ -3,6 +3,7 @@
 import type { AccessoryState, ClientModelTrain, ClientMotion } from "../contract";
 import { epoch, sentence } from "../format";
 import { withDevice, withLog } from "./change";
+import { instant } from "./instant";
 import { causeName } from "./log";
 import type { Accessory, Motion, State } from "./model";
 
@@ -42,10 +43,9 @@ export function accessory(state: State, body: AccessoryState, now: number, past:
   });
 }
 
-/** The contract's body as the page keeps it; `now` stands where the sender's clock cannot be trusted. */
+/** The contract's body as the page keeps it; `now` is the relay's time. */
 export function fromMotion(body: ClientMotion, now: number): Motion {
-  const trusted = body.clock?.synchronised !== false;
-  return { motion: body.motion, count: body.count ?? 0, at: (trusted ? epoch(body.taken_at) : null) ?? now };
+  return { motion: body.motion, count: body.count ?? 0, at: instant(body, now) };
 }
 
 /** A movement began or ended. */

@@ -8,20 +8,21 @@ import type { Device, Reading, State } from "./model";
 
 /** Everything is as the relay says; what this page asked for and logged stays. */
 export function snapshot(state: State, body: Snapshot, now: number): State {
+  const skewMs = (epoch(body.at) ?? now) - now;
   return {
     ...state,
     ready: true,
     joined: state.joined + 1,
-    skewMs: (epoch(body.at) ?? now) - now,
+    skewMs,
     role: body.role,
     demo: body.demo ?? false,
     cursor: Math.max(body.cursor, state.cursor ?? 0),
     snapshotCursor: body.cursor,
-    devices: Object.fromEntries(body.devices.map((device) => [device.device, fromSnapshot(device, now)])),
+    devices: Object.fromEntries(body.devices.map((device) => [device.device, fromSnapshot(device, now, skewMs)])),
   };
 }
 
-function fromSnapshot(body: DeviceSnapshot, now: number): Device {
+function fromSnapshot(body: DeviceSnapshot, now: number, skewMs: number): Device {
   const readings = Object.entries(body.readings ?? {}).map(([quantity, last]): [string, Reading] => [
     quantity,
     {
@@ -44,7 +45,7 @@ function fromSnapshot(body: DeviceSnapshot, now: number): Device {
     tags: body.tags ?? [],
     readings: Object.fromEntries(readings),
     accessories: Object.fromEntries((body.accessories ?? []).map((one) => [one.accessory, fromState(one, now)])),
-    motion: body.motion ? fromMotion(body.motion, now) : null,
+    motion: body.motion ? fromMotion(body.motion, now + skewMs) : null,
     training: body.training ?? null,
   };
 }
@@ -67,7 +68,7 @@ export function deviceStatus(state: State, body: DeviceStatus, now: number): Sta
 
 /** What a device says of itself, for one that came after the snapshot. What is newer here stays. */
 export function introduced(state: State, body: DeviceSnapshot, now: number): State {
-  const told = fromSnapshot(body, now);
+  const told = fromSnapshot(body, now, state.skewMs);
   return withDevice(state, body.device, now, (device) => ({
     ...told,
     online: device.online,

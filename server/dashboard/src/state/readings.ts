@@ -3,6 +3,7 @@
 import { QUANTITIES, type ClientSensorData } from "../contract";
 import { epoch } from "../format";
 import { withDevice, withLog } from "./change";
+import { isDated } from "./instant";
 import { sensorEntry } from "./log";
 import type { Device, Reading, State } from "./model";
 
@@ -10,8 +11,7 @@ import type { Device, Reading, State } from "./model";
 export function sensorData(state: State, body: ClientSensorData, now: number, past: boolean): State {
   const name = body.device;
   if (!name || past) return state;
-  const trusted = body.clock?.synchronised !== false;
-  const takenAt = trusted ? epoch(body.taken_at) : null;
+  const takenAt = isDated(body) ? epoch(body.taken_at) : null;
   let next = withDevice(state, name, now, (device) => {
     const readings = { ...device.readings };
     for (const [quantity, value] of Object.entries(body.data)) {

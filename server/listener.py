@@ -32,7 +32,9 @@ class _Patience(WSGIHandler):
 
     def handle_one_request(self) -> Any:
         try:
-            return super().handle_one_request()
+            more = super().handle_one_request()
+            # A connection that was a websocket carries no further request; stock pywsgi waits for one.
+            return None if more is True and "Upgrade" in self.headers else more
         except (TimeoutError, ConnectionError):
             # The peer is slow or gone; its connection is closed without a line in the log.
             self.close_connection = True

@@ -63,6 +63,9 @@ class Dialect(Protocol):
     def rows(self, connection: Connection, select: Select[Any], /) -> list[list[Any]]:
         """Fetch all rows of `select` (numbers and text) in one step."""
 
+    def iso_text(self, column: Any, /) -> Any:
+        """Milliseconds since 1970 as ISO 8601 text."""
+
     def failure(self, error: BaseException, /) -> DatabaseFailed | None:
         """What a driver's error means; None where it is not the database's."""
 

@@ -13,6 +13,7 @@ from server.storage.bridge import Crew, NativeThread, Outcome, from_thread
 from server.storage.dialect import Dialect
 from server.storage.failures import DatabaseFailed, KeyTaken, RowRefused
 from server.storage.sqlite import Sqlite
+from shared.errors import Refusal
 from shared.settings import SettingsError
 
 log = logging.getLogger(__name__)
@@ -130,6 +131,14 @@ class Database:
     def thread(self, *, writes: bool) -> NativeThread[Link]:
         """A further native thread with a link, for long work. The caller closes it."""
         return NativeThread(lambda: Link(self.dialect, writes=writes), Link.close)
+
+    def healthy(self) -> bool:
+        """Whether it answers. Whether it takes events, `Recorder.healthy` knows."""
+        try:
+            self.read(lambda connection: connection.exec_driver_sql("SELECT 1"))
+        except Refusal:
+            return False
+        return True
 
     def close(self) -> None:
         """Finish what runs and close every connection. Idempotent."""

@@ -5,7 +5,7 @@ from typing import Any
 
 import psycopg
 from psycopg import errors, waiting
-from sqlalchemy import URL, Connection, Engine, Select, create_engine, event
+from sqlalchemy import URL, Connection, Engine, Select, Text, create_engine, event, func
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
@@ -91,6 +91,11 @@ class Postgres:
         """Fetch all rows: they come in one answer."""
         return [list(row) for row in connection.execute(select_).all()]
 
+    def iso_text(self, column: Any, /) -> Any:
+        """ISO 8601 text."""
+        moment = func.timezone("UTC", func.to_timestamp(column / 1000.0))
+        return func.to_char(moment, 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"', type_=Text)
+
     def failure(self, error: BaseException) -> DatabaseFailed | None:
         """What an error of the driver means."""
         cause = error.orig if isinstance(error, DBAPIError) else error
@@ -136,14 +141,17 @@ class SessionClaim:
 
     def renew(self, connection: Connection) -> None:
         """Lock; wait a while for the server to notice that the last holder died."""
+        cursor = connection.connection.cursor()
         try:
-            connection.exec_driver_sql(f"SELECT pg_advisory_lock({_WRITER_LOCK})")
-        except DBAPIError as error:
-            if not isinstance(error.orig, errors.LockNotAvailable):
-                raise
+            cursor.execute("SET lock_timeout = '3s'")
+            cursor.execute(f"SELECT pg_advisory_lock({_WRITER_LOCK})")
+            cursor.execute("RESET lock_timeout")
+        except errors.LockNotAvailable:
             raise SettingsError(
                 "database", self._where, "another relay writes it; stop that one, or use another database"
             ) from None
+        finally:
+            cursor.close()
 
     def release(self) -> None:
         """The connection is about to be closed."""

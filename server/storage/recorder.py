@@ -10,10 +10,11 @@ waits for nothing. All bookkeeping is done on the hub; the native thread runs on
 
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
+import msgspec
 from sqlalchemy import Connection, select, tuple_
 
 from server.storage import fold as folding
@@ -29,6 +30,8 @@ from server.storage.tables import events
 from server.storage.ticket import Promise, Ticket
 from shared.clock import Clock, monotonic_s
 from shared.errors import Code, Refusal
+
+__all__ = ["Limits", "Recorder", "Ticket"]
 
 log = logging.getLogger(__name__)
 
@@ -167,6 +170,21 @@ class Recorder:
     def submit(self, event: Event) -> Stored:
         """Store an event; returns after COMMIT. Blocks the calling greenlet alone. Raises `Refusal` as `offer` does."""
         return self.offer(event).wait()
+
+    def introduce(self, device: str, info: Mapping[str, object]) -> None:
+        """A device connected and says this of itself. Returns at once: nobody waits for it, and it may be lost."""
+        now_ms, text = to_ms(self._clock.now()), msgspec.json.encode(info).decode()
+
+        def introduced(outcome: Outcome[None]) -> None:
+            if outcome.error is not None:
+                log.warning("device not noted: device=%s reason=%s", device, outcome.error)
+
+        self._database.post(
+            lambda link: link.transaction(
+                lambda connection: registry.introduce(self._dialect, connection, device, text, now_ms)
+            ),
+            introduced,
+        )
 
     def settle(self) -> None:
         """Bring roll-ups, ledger and newest values in line with the log. Raises `DatabaseFailed`."""

@@ -1,13 +1,13 @@
 """Rows for names: devices, streams, series. Made when the first event that needs them is about to be stored."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection, Table, select
 
 from server.storage.dialect import Dialect, as_json, insert_many
-from server.storage.ledger import MAX_SERIES, Ledger
+from server.storage.ledger import MAX_SERIES, DeviceEntry, Ledger
 from server.storage.tables import devices, series, streams
 from server.storage.ticket import Ticket
 
@@ -19,11 +19,23 @@ class Wanted:
     devices: set[str] = field(default_factory=set)
     streams: set[tuple[str, str]] = field(default_factory=set)
     """(device, stream)"""
-    series: set[tuple[str, str]] = field(default_factory=set)
-    """(device, quantity)"""
+    new_series: dict[str, set[str]] = field(default_factory=dict)
+    """Device to quantities."""
+
+    def add_series(self, device: DeviceEntry, quantities: Set[str]) -> None:
+        """Want a row for each quantity; past the bound it stays in its event's body and gets no chart."""
+        for quantity in quantities:
+            new = self.new_series.setdefault(device.name, set())
+            if quantity not in new and len(device.series) + len(new) < MAX_SERIES:
+                new.add(quantity)
+
+    @property
+    def series(self) -> set[tuple[str, str]]:
+        """(device, quantity)"""
+        return {(device, quantity) for device, new in self.new_series.items() for quantity in new}
 
     def __bool__(self) -> bool:
-        return bool(self.devices or self.streams or self.series)
+        return bool(self.devices or self.streams or any(self.new_series.values()))
 
 
 def wanted(tickets: Iterable[Ticket]) -> Wanted:
@@ -37,10 +49,8 @@ def wanted(tickets: Iterable[Ticket]) -> Wanted:
             names.streams.add((device.name, event.stream))
         if event.drop is not None and device.stream(event.drop.stream).row is None:
             names.streams.add((device.name, event.drop.stream))
-        # Past the bound a quantity stays in the event's body and gets no chart.
-        if len(device.series) < MAX_SERIES:
-            for quantity in event.readings.keys() - device.series.keys():
-                names.series.add((device.name, quantity))
+        if unknown := event.readings.keys() - device.series.keys():
+            names.add_series(device, unknown)
     return names
 
 
@@ -72,6 +82,13 @@ def register(dialect: Dialect, connection: Connection, names: Wanted, now_ms: in
         _rows_of(dialect, connection, streams, "name", name_of),
         _rows_of(dialect, connection, series, "quantity", name_of),
     )
+
+
+def introduce(dialect: Dialect, connection: Connection, device: str, info: str, now_ms: int) -> None:
+    """Note what a device says of itself; `info` is JSON."""
+    update = "ON CONFLICT (name) DO UPDATE SET last_seen = excluded.last_seen, info = excluded.info"
+    statement = insert_many(dialect, devices, ("name", "first_seen", "last_seen", "info"), update)
+    connection.exec_driver_sql(statement, (as_json([(device, now_ms, now_ms, info)]),))
 
 
 def note(ledger: Ledger, rows: Rows) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from sqlalchemy import URL, Connection, Engine, Select, create_engine, event, func, select
+from sqlalchemy import URL, Connection, Engine, Select, Text, create_engine, event, func, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
@@ -95,6 +95,12 @@ class Sqlite:
         inner = select_.subquery()
         text = connection.scalar(select(func.json_group_array(func.json_array(*inner.c))))
         return msgspec.json.decode(text or "[]", type=list[list[Any]])
+
+    def iso_text(self, column: Any, /) -> Any:
+        """ISO 8601 text; whole seconds and milliseconds apart, as SQLite rounds fractions of a second."""
+        millis = ((column % 1000) + 1000) % 1000
+        seconds = func.strftime("%Y-%m-%dT%H:%M:%S", (column - millis) // 1000, "unixepoch", type_=Text)
+        return seconds + func.printf(".%03dZ", millis, type_=Text)
 
     def failure(self, error: BaseException) -> DatabaseFailed | None:
         """What an error of the driver means."""

@@ -18,8 +18,8 @@ from pathlib import Path
 import gevent
 
 from server.storage.engine import Database
-from server.storage.records import Event
 from server.storage.recorder import Limits, Recorder
+from server.storage.records import Event
 from shared.clock import SystemClock
 
 DEVICES = 200
@@ -28,7 +28,8 @@ SWITCH_S = 0.0005
 QUANTITIES = ("temperature", "humidity", "cpu_temperature", "cpu_load", "memory_used")
 START_MS = 1_767_225_600_000
 _BODY = (
-    '{"id":%d,"device":"pi-%03d","stream":"Qk3v9XyZ","datetime":"2026-01-01 00:00:00","taken_at":"2026-01-01T00:00:00.000Z",'
+    '{"id":%d,"device":"pi-%03d","stream":"Qk3v9XyZ","datetime":"2026-01-01 00:00:00",'
+    '"taken_at":"2026-01-01T00:00:00.000Z",'
     '"data":{"temperature":21.4,"humidity":48.2,"cpu_temperature":51.2,"cpu_load":0.31,"memory_used":41.0},'
     '"clock":{"boot_id":"8d1e0f5c-77aa-4a53-bd0e-3d1f0a6a1a11","monotonic_ns":123456789012,"synchronised":true}}'
 )
@@ -56,8 +57,8 @@ def bare(path: Path, events: list[Event], group: int) -> float:
         "PRAGMA journal_mode=WAL",
         "PRAGMA synchronous=FULL",
         "PRAGMA cache_size=-32768",
-        "CREATE TABLE events (cursor INTEGER PRIMARY KEY, stream_id INTEGER NOT NULL, id INTEGER NOT NULL, event TEXT NOT NULL,"
-        " taken_at INTEGER NOT NULL, received_at INTEGER NOT NULL, body TEXT NOT NULL, hash TEXT NOT NULL,"
+        "CREATE TABLE events (cursor INTEGER PRIMARY KEY, stream_id INTEGER NOT NULL, id INTEGER NOT NULL,"
+        " event TEXT NOT NULL, taken_at INTEGER NOT NULL, received_at INTEGER NOT NULL, body TEXT NOT NULL, hash TEXT NOT NULL,"
         " UNIQUE (stream_id, id))",
         "CREATE TABLE readings (series_id INTEGER NOT NULL, taken_at INTEGER NOT NULL, cursor INTEGER NOT NULL,"
         " value REAL NOT NULL, PRIMARY KEY (series_id, taken_at, cursor)) WITHOUT ROWID",
@@ -117,11 +118,11 @@ def main(count: int = 40_000, group: int = 500) -> None:
             ours, waits = saturated(Path(directory) / "ours.db", events, group)
         waits.sort()
         ratios.append(base / ours)
-        print(  # noqa: T201
+        print(
             f"bare {count / base:8.0f} events/s   recorder {count / ours:8.0f} events/s   ratio {base / ours:.2f}"
             f"   ack p50 {waits[len(waits) // 2] * 1e3:.1f} ms  p99 {waits[len(waits) * 99 // 100] * 1e3:.1f} ms"
         )
-    print(f"median ratio {statistics.median(ratios):.2f}")  # noqa: T201
+    print(f"median ratio {statistics.median(ratios):.2f}")
 
 
 if __name__ == "__main__":

@@ -35,7 +35,7 @@ test("names are written for people", () => {
 });
 
 test("a download's address is quoted", () => {
-  expect(csvHref("a/b", "PM2.5", { from: 0, to: 1000 })).toBe(
-    "/api/devices/a%2Fb/readings.csv?quantity=PM2.5&from=1970-01-01T00%3A00%3A00.000Z&to=1970-01-01T00%3A00%3A01.000Z",
+  expect(csvHref("a/b", ["PM2.5", "x"], { from: 0, to: 1000 })).toBe(
+    "/api/devices/a%2Fb/readings.csv?quantity=PM2.5&quantity=x&from=1970-01-01T00%3A00%3A00.000Z&to=1970-01-01T00%3A00%3A01.000Z",
   );
 });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { axisOf, initialChoice, switched } from "../src/chart/ranges";
-import { columns, commonGaps, fromHistory, NOTHING, since, withPoint, type Grain, type Series } from "../src/chart/series";
+import { beginning, columns, commonGaps, fromHistory, NOTHING, since, withPoint, type Grain, type Series } from "../src/chart/series";
 
 const GRAIN: Grain = { bucketMs: 10, gapMs: 100 };
 const build = (...points: [at: number, value: number | null][]): Series =>
@@ -88,6 +88,28 @@ describe("hatched spans", () => {
   test("cover a chart without any point, and none without a line", () => {
     expect(commonGaps([NOTHING], 0, 100)).toEqual([[-Infinity, Infinity]]);
     expect(commonGaps([], 0, 100)).toEqual([]);
+  });
+});
+
+describe("where a chart begins", () => {
+  const point = (at: number) => build([at, 1]);
+
+  test("with its range, when there is something older", () => {
+    expect(beginning([point(0)], 2000, 1000)).toBe(1000);
+  });
+
+  test("with its range, when nothing came for a while: the gap is part of the picture", () => {
+    expect(beginning([{ ...point(1900), gaps: [[1000, 1900]] }], 2000, 1000)).toBe(1000);
+  });
+
+  test("with the first reading of a device that is new, but not too narrow", () => {
+    expect(beginning([point(1500), point(1600)], 2000, 1000)).toBe(1500);
+    expect(beginning([point(1990)], 2000, 1000)).toBe(1875);
+  });
+
+  test("with its range, when there is nothing at all", () => {
+    expect(beginning([NOTHING], 2000, 1000)).toBe(1000);
+    expect(beginning([], 2000, 1000)).toBe(1000);
   });
 });
 

@@ -1,6 +1,6 @@
 import { useState } from "react";
 import { Download } from "../components/icons";
-import { moment, title } from "../format";
+import { moment } from "../format";
 import { csvHref } from "../link/http";
 import { store, useStore } from "../state/store";
 import { useTheme } from "../theme";
@@ -72,9 +72,7 @@ export function DeviceChart({ device, available, intervalS }: Props) {
           {loading.state === "loaded" && crosshair && moment(crosshair.at, crosshair.to)}
         </p>
         <p className="downloads">
-          {choice.map((quantity) => (
-            <CsvLink key={quantity} device={device} quantity={quantity} range={range} />
-          ))}
+          <CsvLink device={device} quantities={choice} range={range} />
         </p>
       </div>
     </figure>
@@ -82,20 +80,20 @@ export function DeviceChart({ device, available, intervalS }: Props) {
 }
 
 /** The span is taken when the link is used, not when it was drawn. */
-function CsvLink({ device, quantity, range }: { device: string; quantity: string; range: Range }) {
+function CsvLink({ device, quantities, range }: { device: string; quantities: readonly string[]; range: Range }) {
   const [to, setTo] = useState(() => Date.now());
-  const href = csvHref(device, quantity, { from: to - range.ms, to });
+  const href = csvHref(device, quantities, { from: to - range.ms, to });
   const refresh = () => setTo(Date.now() + store.get().skewMs);
   return (
     <a
       href={href}
-      download={`${device}-${quantity}.csv`}
+      download={`${device}-${range.name}.csv`}
       onPointerEnter={refresh}
       onFocus={refresh}
-      data-testid={`csv-${device}-${quantity}`}
+      data-testid={`csv-${device}`}
     >
       <Download />
-      {title(quantity)}, CSV
+      Download CSV
     </a>
   );
 }

@@ -6,7 +6,7 @@ import { store } from "../state/store";
 import { Feed, type Loading } from "./feed";
 import { Plot, type Crosshair } from "./plot";
 import type { Range } from "./ranges";
-import { commonGaps } from "./series";
+import { beginning, commonGaps } from "./series";
 
 /** A new round is drawn at once, but not more often than this. */
 const LEAST_REDRAW_MS = 200;
@@ -41,7 +41,7 @@ export function PlotArea({ device, quantities, range, intervalS, crosshair, onLo
       if (document.hidden) return;
       const now = Date.now() + store.get().skewMs;
       const series = feed.series(now);
-      drawing.draw(series, now - range.ms, now, commonGaps(series, now, feed.grain.gapMs));
+      drawing.draw(series, beginning(series, now, range.ms), now, commonGaps(series, now, feed.grain.gapMs));
     };
     const soon = () => {
       waiting ??= setTimeout(draw, LEAST_REDRAW_MS);

@@ -1,7 +1,7 @@
 /** What one chart shows: history loaded when it opens, live rounds added as they come. */
 
 import type { ClientSensorData } from "../contract";
-import { history } from "../link/http";
+import { history, HttpError } from "../link/http";
 import { instant } from "../state/instant";
 import type { Store } from "../state/store";
 import { fromHistory, NOTHING, since, withPoint, type Grain, type Series } from "./series";
@@ -71,6 +71,8 @@ export class Feed {
     for (const [index, answer] of answers.entries()) {
       const quantity = quantities[index] ?? "";
       if (answer.status === "fulfilled") this.#series.set(quantity, fromHistory(answer.value));
+      // Not stored yet: there is no history to be missed.
+      else if (answer.reason instanceof HttpError && answer.reason.code === "unknown_quantity") continue;
       else trouble ??= answer.reason instanceof Error ? answer.reason.message : String(answer.reason);
     }
     const early = this.#early ?? [];

@@ -23,7 +23,7 @@ export function fromHistory({ points, gaps }: History): Series {
     value: points.map(([, value]) => value),
     low: points.map(([, value, low]) => low ?? value),
     high: points.map(([, value, , high]) => high ?? value),
-    gaps,
+    gaps: gaps.map(([from, to]) => [from, to]),
   };
 }
 
@@ -86,6 +86,18 @@ export function since(series: Series, from: number): Series {
   const start = index < 0 ? series.at.length : index;
   const [at, value, low, high] = [series.at, series.value, series.low, series.high].map((all) => all.slice(start));
   return { at: at as number[], value: value ?? [], low: low ?? [], high: high ?? [], gaps };
+}
+
+/** A chart is never narrower than this part of its range. */
+const NARROWEST = 1 / 8;
+
+/**
+ * Where the chart of a range begins. All of the range, but for a device that is newer than it: there is no gap before its
+ * first reading, so an empty left side would say nothing, and the chart grows from that reading on.
+ */
+export function beginning(all: readonly Series[], now: number, rangeMs: number): number {
+  const first = Math.min(...all.flatMap(({ at, gaps }) => [at[0] ?? Infinity, gaps[0]?.[0] ?? Infinity]));
+  return Number.isFinite(first) ? Math.max(now - rangeMs, Math.min(first, now - rangeMs * NARROWEST)) : now - rangeMs;
 }
 
 /** Where none of the series has anything, up to `now`: what the chart hatches. */

@@ -12,11 +12,11 @@ export class HttpError extends Error {
   }
 }
 
-/** One span of one quantity: `[epoch ms, value, lowest, highest]` by time, and where nothing was recorded. */
+/** One span of one quantity: `[epoch ms, value, lowest, highest]` by time, and of which times nothing is known. */
 export interface History {
   unit: string;
   points: [at: number, value: number | null, low: number | null, high: number | null][];
-  gaps: [from: number, to: number][];
+  gaps: [from: number, to: number, cause?: string, reason?: string][];
 }
 
 async function ask(input: string, init?: RequestInit): Promise<Response> {
@@ -61,20 +61,21 @@ export async function history(
   span: { from: number; to: number; points: number },
   signal: AbortSignal,
 ): Promise<History> {
-  const response = await ask(`${readingsPath(name, "")}?${query(quantity, span)}&points=${span.points}`, { signal });
+  const response = await ask(`${readingsPath(name, "")}?${query([quantity], span)}&points=${span.points}`, { signal });
   return (await response.json()) as History;
 }
 
-/** Where the same readings are downloaded as a file. */
-export function csvHref(name: string, quantity: string, span: { from: number; to: number }): string {
-  return `${readingsPath(name, ".csv")}?${query(quantity, span)}`;
+/** Where readings are downloaded as they were taken, as one file. */
+export function csvHref(name: string, quantities: readonly string[], span: { from: number; to: number }): string {
+  return `${readingsPath(name, ".csv")}?${query(quantities, span)}`;
 }
 
 function readingsPath(name: string, suffix: string): string {
   return `/api/devices/${encodeURIComponent(name)}/readings${suffix}`;
 }
 
-function query(quantity: string, { from, to }: { from: number; to: number }): string {
+function query(quantities: readonly string[], { from, to }: { from: number; to: number }): string {
   const iso = (ms: number) => new Date(ms).toISOString();
-  return new URLSearchParams({ quantity, from: iso(from), to: iso(to) }).toString();
+  const named = quantities.map((quantity): [string, string] => ["quantity", quantity]);
+  return new URLSearchParams([...named, ["from", iso(from)], ["to", iso(to)]]).toString();
 }

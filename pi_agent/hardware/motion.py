@@ -41,6 +41,7 @@ class Teller:
         self._listener: EdgeListener | None = None
         self._told = False
         self._thread: threading.Thread | None = None
+        self._telling: threading.Thread | None = None
 
     def start(self, listener: EdgeListener) -> None:
         """Tell `listener` from now on; nothing changes if somebody is told already."""
@@ -59,7 +60,8 @@ class Teller:
             self._listener = None
             thread, self._thread = self._thread, None
         self._woken.set()
-        if thread is not None and thread is not threading.current_thread():
+        # A listener that stops us must not wait for itself; the thread ends as soon as it returns.
+        if thread is not None and self._telling is not threading.current_thread():
             thread.join()
 
     @property
@@ -82,18 +84,23 @@ class Teller:
         with self._lock:
             if not self.started:
                 return
-            for active, at_ns in self._source.take(self._clock.monotonic_ns()):
-                # Asked each time: a listener may call `stop`.
-                if self._listener is not None and active != self._told:
-                    self._told = active
-                    self._listener(active, at_ns)
+            self._telling = threading.current_thread()
+            try:
+                for active, at_ns in self._source.take(self._clock.monotonic_ns()):
+                    # Asked each time: a listener may call `stop`.
+                    if self._listener is not None and active != self._told:
+                        self._told = active
+                        self._listener(active, at_ns)
+            finally:
+                self._telling = None
 
     def _run(self) -> None:
-        while self._thread is threading.current_thread():
+        while True:
             self.step()
+            if self._thread is not threading.current_thread():
+                return
             due_ns = self._source.next_ns()
-            wait_s = None if due_ns is None else max(0.0, (due_ns - self._clock.monotonic_ns()) / 1e9)
-            self._woken.wait(wait_s)
+            self._woken.wait(None if due_ns is None else max(0.0, (due_ns - self._clock.monotonic_ns()) / 1e9))
             self._woken.clear()
 
 

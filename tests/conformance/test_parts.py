@@ -272,6 +272,21 @@ def test_a_listener_may_stop_the_part_that_tells_it(rig):
     assert not rig.infrared.watching()
 
 
+def test_a_listener_may_start_the_part_again(rig):
+    told = Told()
+
+    def listener(active, at_ns):
+        rig.infrared.stop()
+        rig.infrared.start(told)
+
+    rig.move(True)
+    rig.infrared.start(listener)
+    while not told.heard.wait(0.01):
+        rig.clock.advance(0.05)
+    assert told.states == [True]
+    assert rig.infrared.watching()
+
+
 def test_a_dead_infrared_sensor_has_failed(rig):
     rig.inject(SimulatedPart.INFRARED, FaultKind.DEAD)
     with pytest.raises(PartFailed):

@@ -28,6 +28,7 @@ export function ReadingTile({ device, quantity, reading, sampleIntervalS, compac
       className={compact ? "fact" : "tile"}
       data-testid={`tile-${device}-${quantity}`}
       data-value={reading.value ?? ""}
+      data-at={reading.takenAt ?? reading.arrivedAt}
       data-state={state}
       data-alarm={alarming(quantity, reading.value)}
       title={compact ? `${title(quantity)}, ${ago(age)}${reason ? `: ${reason}` : ""}` : undefined}

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-from pi_agent.outbox.mark import Mark, Progress
+from pi_agent.outbox.mark import Mark
 from pi_agent.outbox.reader import Reader
 from pi_agent.outbox.rows import Stamp
 from pi_agent.outbox.store import Store
@@ -29,7 +29,7 @@ class Files:
     """Database and mark of one outbox, locked against other processes while open."""
 
     def __init__(self, path: Path, clock: Clock) -> None:
-        """Open what is there, or begin. Raises `OSError`: not writable, in use, or of a newer version."""
+        """Open what is there, or begin. Raises `OSError` or `sqlite3.Error`: not writable, in use, of a newer version."""
         self.path = path
         self._clock = clock
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -52,7 +52,7 @@ class Files:
         """Set the damaged file aside and begin a new stream, which says what was lost."""
         self.store.close()
         self._set_aside(why)
-        self.store = self._begin()
+        self.store = self._open()
 
     def close(self) -> None:
         """Close everything and let another process have it."""
@@ -60,38 +60,34 @@ class Files:
         self._mark.close()
 
     def _open(self) -> Store:
-        if not self.path.exists():
-            return self._begin()
         try:
-            store = Store(self.path, _new_stream())
-        except sqlite3.DatabaseError as error:
+            store = self._store()
+        except sqlite3.Error as error:
             if not is_damage(error):
                 raise OSError(f"{self.path}: {error}") from None
             self._set_aside(str(error))
-            return self._begin()
-        known = self._mark.read()
-        if known and known.stream == store.progress.stream and known.next_id > store.progress.next_id:
-            log.error("outbox commits lost: from_id=%d to_id=%d", store.progress.next_id, known.next_id - 1)
+            store = self._store()
+        self._confess(store)
+        self._mark.write(store.progress)
+        return store
+
+    def _store(self) -> Store:
+        return Store(self.path, secrets.token_urlsafe(12))
+
+    def _confess(self, store: Store) -> None:
+        """Put on record what the mark knows of and the file does not have."""
+        known, present = self._mark.read(), store.progress
+        stamp = Stamp.of(self._clock)
+        if known is None:
+            return
+        if known.stream == present.stream and known.next_id > present.next_id:
+            log.error("outbox commits lost: from_id=%d to_id=%d", present.next_id, known.next_id - 1)
             with store.commit():
-                store.skip_to(known.next_id, Stamp.of(self._clock))
-        self._mark.write(store.progress)
-        return store
-
-    def _begin(self) -> Store:
-        lost = self._mark.read()
-        try:
-            store = Store(self.path, _new_stream())
-        except sqlite3.Error as error:
-            raise OSError(f"{self.path}: {error}") from None
-        if lost and lost.next_id > lost.low:
-            self._confess(store, lost)
-        self._mark.write(store.progress)
-        return store
-
-    def _confess(self, store: Store, lost: Progress) -> None:
-        log.error("outbox lost: stream=%s from_id=%d to_id=%d", lost.stream, lost.low, lost.next_id - 1)
-        with store.commit():
-            store.record_lost_stream(lost, Stamp.of(self._clock), "the outbox file was lost or damaged")
+                store.skip_to(known.next_id, stamp)
+        elif known.stream != present.stream and known.next_id > known.low:
+            log.error("outbox lost: stream=%s from_id=%d to_id=%d", known.stream, known.low, known.next_id - 1)
+            with store.commit():
+                store.record_lost_stream(known, stamp, "the outbox file was lost or damaged")
 
     def _set_aside(self, why: str) -> None:
         name = f"{self.path.name}.damaged-{self._clock.now():%Y%m%dT%H%M%S}-{secrets.token_hex(2)}"
@@ -117,7 +113,3 @@ def is_damage(error: sqlite3.Error) -> bool:
         return False
     code = getattr(error, "sqlite_errorcode", None)
     return code is None or code & 0xFF in _DAMAGE
-
-
-def _new_stream() -> str:
-    return secrets.token_urlsafe(12)

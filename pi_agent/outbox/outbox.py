@@ -30,6 +30,8 @@ _MOST_DRAFTS = 1000
 _SETTLE_ROWS = 500
 _SETTLE_S = 30.0
 """Settled rows go with the next commit; without one, after so many or so long."""
+_ROW_BYTES = 256
+"""What a row takes beside its fields, generously."""
 _RETRY_S = 2.0
 _UPKEEP_S = 60.0
 _IDLE_S = 5.0
@@ -55,6 +57,7 @@ class Outbox:
         self._stopping = False
         # Guarded by `_wake`:
         self._drafts: deque[tuple[float, Draft]] = deque()
+        self._writing = 0
         self._urgent = False
         self._overflowed = 0
         self._settled: tuple[str, int] = ("", 0)
@@ -67,7 +70,6 @@ class Outbox:
         self._upkeep_s = float("-inf")
         self._retry_s = float("-inf")
         self._failing = False
-        self._dropped_for_room = False
         # The sender's own:
         self._reader: Reader | None = None
         self._reader_stream = ""
@@ -111,9 +113,11 @@ class Outbox:
 
     @property
     def depth(self) -> int:
-        """How many ids are not settled yet."""
-        progress = self._progress
-        return progress.next_id - max(progress.low, self._settled_through(progress.stream) + 1)
+        """How many events are not settled yet, those included that the disk does not have yet."""
+        with self._wake:
+            progress = self._progress
+            kept = progress.next_id - max(progress.low, self._settled_through(progress.stream) + 1)
+            return kept + len(self._drafts) + self._writing
 
     def read(self, after: int, limit: int) -> Sequence[Row]:
         """Up to `limit` durable events above id `after`, in order. Empty while the file cannot be read."""
@@ -211,7 +215,6 @@ class Outbox:
                 self._failing = True
                 log.error("outbox cannot write: %s; events wait in memory, at most %d", error, _MOST_DRAFTS)
             return
-        self._dropped_for_room = False
         if self._failing:
             self._failing = False
             log.info("outbox writes again: depth=%d", self.depth)
@@ -219,6 +222,7 @@ class Outbox:
     def _write(self) -> None:
         with self._wake:
             drafts, self._drafts = self._drafts, deque()
+            self._writing = len(drafts)
             self._urgent = False
             overflowed = self._overflowed
             settled = self._settled_through(self._progress.stream)
@@ -244,9 +248,10 @@ class Outbox:
         except BaseException:
             self._put_back(drafts)
             raise
-        self._progress = store.progress
         self._committed_s = monotonic_s(self._clock)
         with self._wake:
+            self._progress = store.progress
+            self._writing = 0
             self._overflowed -= overflowed
             for span in losses:
                 self._losses.pop(span, None)
@@ -257,6 +262,7 @@ class Outbox:
 
     def _put_back(self, drafts: deque[tuple[float, Draft]]) -> None:
         with self._wake:
+            self._writing = 0
             self._drafts.extendleft(reversed(drafts))
             while len(self._drafts) > _MOST_DRAFTS:
                 self._drafts.popleft()
@@ -293,20 +299,26 @@ class Outbox:
             return False
         if self._reserve.spend():
             return True
-        # The oldest make room for the newest, but where that did not help it would not help again.
-        return not self._dropped_for_room and self._drop_for_room()
+        return self._drop_for_room()
 
     def _drop_for_room(self) -> bool:
-        self._dropped_for_room = True
+        """The oldest make room for the newest, until the file itself has enough: then more would not help."""
         store = self._files.store
+        with self._wake:
+            needed = sum(2 * len(draft.fields) + _ROW_BYTES for _, draft in self._drafts)
+        total = 0
         with suppress(sqlite3.Error):
             store.checkpoint()
-            with store.commit():
-                dropped = store.drop_oldest(DropReason.DISK_FULL, Stamp.of(self._clock))
-            self._progress = store.progress
-            log.warning("disk full, oldest events dropped: count=%d", dropped)
-            return dropped > 0
-        return False
+            while store.free_bytes() < needed:
+                with store.commit():
+                    dropped = store.drop_oldest(DropReason.DISK_FULL, Stamp.of(self._clock))
+                self._progress = store.progress
+                total += dropped
+                if not dropped:
+                    break
+        if total:
+            log.warning("disk full, oldest events dropped: count=%d", total)
+        return total > 0
 
     def _replace(self, why: str) -> None:
         self._files.replace(why)

@@ -181,13 +181,10 @@ class Store:
         )
         return int((pages - free) * size)
 
-    def oldest(self) -> Stamp | None:
-        """When the oldest event was true; None where there is none."""
-        row = self._db.execute(
-            "SELECT boot_id, monotonic_ns, wall_ms, synchronised FROM event WHERE event != ? ORDER BY id LIMIT 1",
-            (DROP_PUB_PI.name,),
-        ).fetchone()
-        return Stamp(row[0], row[1], row[2], bool(row[3])) if row else None
+    def free_bytes(self) -> int:
+        """What the file has in pages that no row takes."""
+        free, size = (self._db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("freelist_count", "page_size"))
+        return int(free * size)
 
     def checkpoint(self) -> None:
         """Move the log into the file, so that its space can be used again."""

@@ -5,12 +5,14 @@ counts as connected for ever), and a late callback of an old one must not be tak
 """
 
 import logging
+import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import engineio
 import socketio
+import websocket
 
 from pi_agent.uplink.verdict import LinkDown, Token
 from shared.contract.payloads import Ack
@@ -18,9 +20,12 @@ from shared.contract.spec import EventSpec, Namespace
 from shared.wire import JsonPacket
 
 log = logging.getLogger(__name__)
+_library_log = logging.getLogger("socketio.client")
+"""The library warns of every connection that ends; the uplink says it once, with what it means."""
 
 _HANDSHAKE_S = 5.0
 """For each step of the TCP connection and the websocket handshake."""
+_GOODBYE_S = 0.5
 _EVENT, _ACK = "2", "3"
 
 
@@ -59,6 +64,7 @@ class Link:
     """One connection to the relay's namespace for agents. All methods are for one thread."""
 
     def __init__(self, url: str, hello: Mapping[str, Any], inbox: Inbox, receive: Receive) -> None:
+        _library_log.setLevel(logging.ERROR)
         self._url = url
         self._hello = hello
         self._inbox = inbox
@@ -67,8 +73,8 @@ class Link:
             reconnection=False,
             serializer=JsonPacket,
             handle_sigint=False,
-            logger=logging.getLogger("socketio"),
-            engineio_logger=logging.getLogger("engineio"),
+            logger=_library_log,
+            engineio_logger=_library_log,
             request_timeout=_HANDSHAKE_S,
             # No browser, so no Origin: a proxy in between would make it a wrong one.
             websocket_extra_options={"suppress_origin": True},
@@ -107,10 +113,20 @@ class Link:
             raise LinkDown(str(error)) from None
 
     def close(self) -> None:
-        """End the connection, politely where the relay still listens. May take some seconds; never raises."""
+        """Say goodbye, as far as somebody listens. Never raises, and does not wait for an answer.
+
+        The library would wait for the other side, with several threads reading one socket. What was sent is not
+        recalled; the library's own threads end when they find the socket closed.
+        """
+        ws = self._client.eio.ws
+        if ws is None or ws.sock is None:
+            return
         try:
-            self._client.disconnect()
-        except (socketio.exceptions.SocketIOError, OSError, RuntimeError) as error:
+            ws.settimeout(_GOODBYE_S)
+            ws.send_close()
+            ws.sock.shutdown(socket.SHUT_WR)
+        except (OSError, AttributeError, websocket.WebSocketException) as error:
+            # The reading thread may have let go of the socket just now.
             log.debug("connection did not close cleanly: %s", error)
 
     def _disconnected(self, reason: object) -> None:

@@ -151,7 +151,9 @@ class Uplink:
 
     def _pump(self, link: Connection) -> None:
         try:
-            # Live first: it is little, and a backlog may be long.
+            # A change before the report that follows it; but nothing live waits behind a backlog.
+            if not self._outbox.backlogged:
+                self._outbox.pump(link.emit)
             self._live.pump(self._stream(), link.emit)
             self._outbox.pump(link.emit)
         except LinkDown as error:

@@ -80,7 +80,7 @@ class Process:
         return int(re.search(r"VmRSS:\s+(\d+)", status)[1]) / 1024  # type: ignore[index]
 
 
-def start(module: str, arguments: list[str], environ: Mapping[str, str]) -> Process:
+def start(module: str, arguments: list[str], environ: Mapping[str, str], pass_fds: tuple[int, ...] = ()) -> Process:
     clean = {
         name: value
         for name, value in os.environ.items()
@@ -93,6 +93,7 @@ def start(module: str, arguments: list[str], environ: Mapping[str, str]) -> Proc
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
+        pass_fds=pass_fds,
     )
     return Process(popen)
 

@@ -16,7 +16,7 @@ from shared.contract.payloads import DeviceId, Label
 from shared.logs import LogFormat, LogLevel
 from shared.settings import SettingsError
 
-ENV_PREFIX = "PI_RELAY_"
+PREFIX = "PI_RELAY_"
 DEFAULT_PORT = 5000
 
 
@@ -82,7 +82,7 @@ class RelaySettings(Struct, frozen=True, kw_only=True):
 
 def load(file: Path | None, environ: Mapping[str, str] = os.environ) -> RelaySettings:
     """Read the settings. Raises `SettingsError`."""
-    loaded = settings.load(RelaySettings, file, environ, ENV_PREFIX)
+    loaded = settings.load(RelaySettings, file, environ, PREFIX)
     if loaded.demo and not loaded.is_loopback():
         raise SettingsError(
             "host", loaded.host, "demo mode is open to everyone who can reach it; use 127.0.0.1, or tokens without demo"

@@ -27,7 +27,7 @@ def serve(
 
     given = {"host": host, "port": port, "demo": demo or None, "insecure_lan": insecure_lan or None}
     overrides = {
-        settings.ENV_PREFIX + name.upper(): str(value).lower() if isinstance(value, bool) else str(value)
+        settings.PREFIX + name.upper(): str(value).lower() if isinstance(value, bool) else str(value)
         for name, value in given.items()
         if value is not None
     }

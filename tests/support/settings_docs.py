@@ -27,9 +27,9 @@ def text() -> str:
     return "\n".join(
         [
             _HEAD,
-            *_table("The agent", agent.AgentSettings, agent.ENV_PREFIX),
+            *_table("The agent", agent.AgentSettings, agent.PREFIX),
             "",
-            *_table("The relay", relay.RelaySettings, relay.ENV_PREFIX),
+            *_table("The relay", relay.RelaySettings, relay.PREFIX),
             "",
         ]
     )

@@ -138,7 +138,7 @@ def create_app(settings: RelaySettings, storage: Storage, clock: Clock) -> Relay
         health_routes(gatekeeper, metrics, storage.recorder.healthy),
         session_routes(gatekeeper),
         device_routes(gatekeeper, registry, snapshots),
-        history_routes(gatekeeper, storage.history, clock),
+        history_routes(gatekeeper, registry, storage.history, clock),
         command_routes(gatekeeper, commands),
     ):
         flask.register_blueprint(routes)

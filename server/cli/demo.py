@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from server.cli.options import EXIT_FAILED, err, fail, out
+from server.cli.options import EXIT_FAILED, fail, out
 from server.settings import DEFAULT_PORT
 
 _START_S = 30.0
@@ -35,10 +35,11 @@ def demo(
         directory.mkdir(parents=True, exist_ok=True)
         environ["STATE_DIRECTORY"] = str(directory)
     url = f"http://127.0.0.1:{port}"
-    relay = _start("server", ["serve", "--demo", "--port", str(port)], environ)
-    children = [relay]
+    signal.signal(signal.SIGTERM, _interrupt)
+    children: list[subprocess.Popen[bytes]] = []
     try:
-        _await_relay(relay, url)
+        children.append(_start("server", ["serve", "--demo", "--port", str(port)], environ))
+        _await_relay(children[0], url)
         children.append(_start("pi_agent", ["run"], environ | _agent_settings(url)))
         out.print(f"\n  [bold green]Breathlight is live[/] at [bold underline]{url}[/]   (Ctrl-C stops it)\n")
         _await_end(children)
@@ -46,6 +47,10 @@ def demo(
         out.print("stopping")
     finally:
         _stop(children)
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
 def _agent_settings(url: str) -> dict[str, str]:
@@ -78,15 +83,9 @@ def _await_relay(relay: subprocess.Popen[bytes], url: str) -> None:
 
 
 def _await_end(children: list[subprocess.Popen[bytes]]) -> None:
-    stop = signal.getsignal(signal.SIGTERM)
-    signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
-    try:
-        while all(child.poll() is None for child in children):
-            time.sleep(0.2)
-    finally:
-        signal.signal(signal.SIGTERM, stop)
-    err.print("[bold red]error:[/] a process has ended; see its lines above")
-    raise typer.Exit(EXIT_FAILED)
+    while all(child.poll() is None for child in children):
+        time.sleep(0.2)
+    fail("a process has ended; see its lines above", EXIT_FAILED)
 
 
 def _stop(children: list[subprocess.Popen[bytes]]) -> None:

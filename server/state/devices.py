@@ -155,6 +155,10 @@ class Registry:
     def __len__(self) -> int:
         return len(self._devices)
 
+    def knows(self, name: str) -> bool:
+        """Whether a device of this name has been seen."""
+        return name in self._devices
+
     def get(self, name: str) -> Device:
         """One device. Raises `Refusal` with `unknown_device`."""
         try:

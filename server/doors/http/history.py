@@ -8,6 +8,7 @@ from flask import Blueprint, Response, request
 from server.doors.http.answers import answer
 from server.doors.http.session import allow
 from server.security.identity import Gatekeeper, Role
+from server.state.devices import Registry
 from server.storage.export import ExportFormat
 from server.storage.history import History
 from server.storage.records import to_ms
@@ -17,10 +18,11 @@ from shared.errors import Code, Refusal
 
 _POINTS = 400
 _SPAN = timedelta(days=1)
+_NOT_YET = (Code.UNKNOWN_DEVICE, Code.UNKNOWN_QUANTITY)
 _MIMETYPES = {ExportFormat.CSV: "text/csv", ExportFormat.NDJSON: "application/x-ndjson"}
 
 
-def history_routes(gatekeeper: Gatekeeper, history: History, clock: Clock) -> Blueprint:
+def history_routes(gatekeeper: Gatekeeper, registry: Registry, history: History, clock: Clock) -> Blueprint:
     """`GET /api/devices/{id}/readings`, `readings.csv`, `readings.ndjson`, `ledger`."""
     routes = Blueprint("history", __name__)
 
@@ -31,7 +33,13 @@ def history_routes(gatekeeper: Gatekeeper, history: History, clock: Clock) -> Bl
         if not quantity:
             raise Refusal(Code.INVALID_PAYLOAD, "name a quantity: ?quantity=temperature")
         start, end = _span(clock.now())
-        chart = history.readings(device, quantity, start, end, _points())
+        try:
+            chart = history.readings(device, quantity, start, end, _points())
+        except Refusal as refusal:
+            # A device that has just come for the first time: what it will measure is known, nothing is stored yet.
+            if refusal.code in _NOT_YET and registry.knows(device) and quantity in QUANTITIES:
+                return answer({"device": device, "quantity": quantity, "points": [], "gaps": []})
+            raise
         return answer(
             {
                 "device": chart.device,

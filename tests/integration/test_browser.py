@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -102,6 +103,9 @@ def test_a_dead_device_is_never_shown_as_switched(relay: RelayProcess, page: Any
 
 @pytest.mark.usefixtures("agent")
 def test_the_chart_is_not_empty_after_a_reload(relay: RelayProcess, page: Any) -> None:
+    quarter = (datetime.now(UTC) - timedelta(minutes=15)).isoformat().replace("+00:00", "Z")
+    path = f"/api/devices/pi-1/readings?quantity=temperature&from={quarter}"
+    wait_for("a few points", lambda: len(relay.get(path)["points"]) > 3, 30)
     page.goto(relay.url)
     page.get_by_test_id("tile-pi-1-temperature").wait_for()
     with page.expect_response(lambda response: "/readings?" in response.url and response.ok) as history:

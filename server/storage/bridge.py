@@ -127,6 +127,15 @@ class NativeThread(Generic[R]):
         self._resource = None
 
 
+def in_thread(work: Callable[[], T]) -> T:
+    """Run `work`, which blocks, in a native thread of its own; the calling greenlet waits. Raises what it raises."""
+    thread: NativeThread[None] = NativeThread(lambda: None, lambda _: None)
+    try:
+        return thread.call(lambda _: work())
+    finally:
+        thread.close()
+
+
 class Crew(Generic[R]):
     """Several native threads that do the same work; a call takes the first that is free."""
 

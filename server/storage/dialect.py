@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import msgspec
-from sqlalchemy import Connection, Engine, Select, Table
+from sqlalchemy import URL, Connection, Engine, Select, Table
 from sqlalchemy.types import Double, Text
 
 from server.storage.failures import DatabaseFailed
@@ -44,6 +44,7 @@ class Dialect(Protocol):
     """One kind of database."""
 
     name: str
+    url: URL
     where: str
     """The database, for people; without a password."""
 
@@ -68,6 +69,9 @@ class Dialect(Protocol):
 
     def failure(self, error: BaseException, /) -> DatabaseFailed | None:
         """What a driver's error means; None where it is not the database's."""
+
+    def note_damage(self) -> None:
+        """The database was found damaged: see to it at the next start."""
 
     def lock_schema(self, connection: Connection, /) -> None:
         """Wait until no other process migrates; held until the transaction ends."""

@@ -11,7 +11,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from server.storage import migrate
 from server.storage.bridge import Crew, NativeThread, Outcome, from_thread
 from server.storage.dialect import Dialect
-from server.storage.failures import DatabaseFailed, KeyTaken, RowRefused
+from server.storage.failures import Damaged, DatabaseFailed, KeyTaken, RowRefused
 from server.storage.sqlite import Sqlite
 from shared.errors import Refusal
 from shared.settings import SettingsError
@@ -58,6 +58,8 @@ class Link:
                 self.close()
             if failure is None:
                 raise
+            if isinstance(failure, Damaged):
+                self.dialect.note_damage()
             raise failure from error
 
     def close(self) -> None:

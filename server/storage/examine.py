@@ -13,7 +13,6 @@ from server.storage.fold import HOUR_MS, MINUTE_MS, marks_of
 from server.storage.history import logged
 from server.storage.records import LoggedEvent
 from server.storage.tables import devices, events, hours, minutes, readings, series
-from shared.errors import Refusal
 
 _CHUNK = 1_000
 _SHOWN = 1_000
@@ -108,11 +107,14 @@ def _log(database: Database, report: Report, progress: Progress) -> None:
     jump = (marks.get("restored", 0), marks.get("floor", 0))
     for start in range(expected, highest + 1, _CHUNK):
         stop = min(start + _CHUNK, highest + 1)
-        for cursor, row in _readable(database, start, stop, report):
+        for cursor, row in _readable(database, start, stop):
             if cursor > expected:
                 _note_lost(report, expected, cursor - 1, jump)
             expected = cursor + 1
             report.events += 1
+            if row is None:
+                _note_corrupt(report, CorruptRow(cursor, "cannot be read"))
+                continue
             event, digest = LoggedEvent(*row[:-1]), row[-1]
             if event.fingerprint() != digest:
                 _note_corrupt(report, CorruptRow(cursor, "hash differs", event.device, event.stream, event.id))
@@ -127,18 +129,17 @@ def _bounds(connection: Connection) -> tuple[dict[str, int], int | None, int]:
     return marks, lowest, max(highest or 0, marks.get("folded", 0))
 
 
-def _readable(database: Database, start: int, stop: int, report: Report) -> Iterator[tuple[int, list[Any]]]:
-    """The rows from cursor `start` to before `stop`. What cannot be read is narrowed down to single rows."""
+def _readable(database: Database, start: int, stop: int) -> Iterator[tuple[int, list[Any] | None]]:
+    """The rows from cursor `start` to before `stop`. What cannot be read is narrowed down to single cursors: None."""
     try:
         rows = database.rows(logged().where(events.c.cursor >= start, events.c.cursor < stop).order_by(events.c.cursor))
-    except Refusal as refusal:
+    except DatabaseFailed:
         if stop - start == 1:
-            _note_corrupt(report, CorruptRow(start, f"unreadable: {refusal.message}"))
-            # It is there, in a way: not lost, but corrupt.
+            yield start, None
             return
         middle = (start + stop) // 2
-        yield from _readable(database, start, middle, report)
-        yield from _readable(database, middle, stop, report)
+        yield from _readable(database, start, middle)
+        yield from _readable(database, middle, stop)
         return
     for row in rows:
         yield row[0], row
@@ -151,14 +152,10 @@ def _note_corrupt(report: Report, row: CorruptRow) -> None:
 
 
 def _note_lost(report: Report, first: int, last: int, jump: tuple[int, int]) -> None:
-    unreadable = {row.cursor for row in report.corrupt_rows if first <= row.cursor <= last}
     if jump[0] < first <= jump[1]:
         first = jump[1] + 1
-    if first > last:
-        return
-    lost = last - first + 1 - len(unreadable)
-    if lost > 0:
-        report.lost += lost
+    if first <= last:
+        report.lost += last - first + 1
         if len(report.lost_cursors) < _SHOWN:
             report.lost_cursors.append((first, last))
 
@@ -219,7 +216,13 @@ def _differing(database: Database, row: int, level: str, since: int | None, fold
 def _same(one: list[Any] | None, other: list[Any] | None) -> bool:
     if one is None or other is None:
         return False
-    return all(abs(float(a) - float(b)) <= _PRECISE * max(1.0, abs(float(a))) for a, b in zip(one, other, strict=True))
+    (count, total, low, high), (count_, total_, low_, high_) = (map(float, bucket) for bucket in (one, other))
+    largest = max(1.0, abs(low), abs(high))
+    return (
+        count == count_
+        and abs(total - total_) <= _PRECISE * largest * count
+        and max(abs(low - low_), abs(high - high_)) <= _PRECISE * largest
+    )
 
 
 def _ledger(database: Database, report: Report, _: Progress) -> None:

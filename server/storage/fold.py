@@ -180,13 +180,20 @@ def marks_of(connection: Connection) -> dict[str, int]:
     return {row.name: row.value for row in connection.execute(select(marks.c.name, marks.c.value))}
 
 
+def highest_given(connection: Connection) -> int:
+    """The last cursor that this database knows to have given, whether or not the log still has it."""
+    known = marks_of(connection)
+    highest = connection.scalar(select(func.max(events.c.cursor))) or 0
+    return max(highest, *(known.get(name, 0) for name in ("folded", "pruned", "floor")))
+
+
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """All that the ledger and the fold are built from; read in one transaction."""
 
     marks: dict[str, int]
     highest: int
-    """The highest cursor in the log."""
+    """The last cursor that was given."""
     devices: list[list[Any]]
     streams: list[list[Any]]
     series: list[list[Any]]
@@ -232,7 +239,7 @@ def load(dialect: Dialect, connection: Connection) -> Snapshot:
     )
     return Snapshot(
         marks=known,
-        highest=connection.scalar(select(func.max(events.c.cursor))) or 0,
+        highest=highest_given(connection),
         devices=dialect.rows(connection, select(devices.c.id, devices.c.name)),
         streams=dialect.rows(connection, select(streams.c.id, streams.c.device_id, streams.c.name, streams.c.late)),
         series=dialect.rows(connection, select(series.c.id, series.c.device_id, series.c.quantity)),

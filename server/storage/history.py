@@ -4,14 +4,14 @@ import logging
 from collections.abc import Callable, Iterator
 
 import msgspec
-from sqlalchemy import Connection, Select, func, select
+from sqlalchemy import Connection, Select, select
 
 from server.storage import chart, records
 from server.storage.chart import Chart
 from server.storage.completeness import StreamLedger, stream_records
 from server.storage.engine import Database
 from server.storage.export import ExportFormat, export
-from server.storage.fold import marks_of
+from server.storage.fold import highest_given, marks_of
 from server.storage.records import Device, LastValue, LoggedEvent, State
 from server.storage.tables import devices, events, last_readings, latest, series, streams
 from shared.clock import Clock
@@ -84,12 +84,7 @@ class History:
         return self._database.read(run)
 
     def _after(self, connection: Connection, since: int, limit: int) -> list[tuple[LoggedEvent, str]]:
-        marks = marks_of(connection)
-        last = max(
-            connection.scalar(select(func.max(events.c.cursor))) or 0,
-            *(marks.get(name, 0) for name in ("folded", "floor", "pruned")),
-        )
-        if since < marks.get("pruned", 0) or since > last:
+        if since < marks_of(connection).get("pruned", 0) or since > highest_given(connection):
             raise Refusal(Code.REPLAY_INCOMPLETE)
         chosen = logged().where(events.c.cursor > since).order_by(events.c.cursor).limit(limit)
         return [(LoggedEvent(*row), digest) for *row, digest in self._database.dialect.rows(connection, chosen)]

@@ -42,7 +42,7 @@ class Postgres:
     name = "postgresql"
 
     def __init__(self, url: URL) -> None:
-        self._url = url
+        self.url = url
         self.where = url.render_as_string(hide_password=True)
         # Every connection is used in a native thread, where waiting is right. psycopg sees a patched `select` and
         # would start a hub of its own in each of them.
@@ -55,7 +55,7 @@ class Postgres:
     def engine(self, *, writes: bool) -> Engine:
         """An engine for one native thread."""
         engine = create_engine(
-            self._url,
+            self.url,
             poolclass=NullPool,
             connect_args={"connect_timeout": _CONNECT_S, "autocommit": True, "options": _OPTIONS},
         )
@@ -112,6 +112,9 @@ class Postgres:
         if isinstance(cause, psycopg.DataError | errors.NotNullViolation | errors.CheckViolation):
             return RowRefused(text)
         return DatabaseFailed(text or type(cause).__name__)
+
+    def note_damage(self) -> None:
+        """The server's own affair."""
 
     def lock_schema(self, connection: Connection) -> None:
         """An advisory lock, until the transaction ends."""

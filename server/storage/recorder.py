@@ -427,7 +427,7 @@ class Recorder:
         self._fold = folding.rebuild(self._ledger, snapshot)
         self._fold_since_s = monotonic_s(self._clock)
         self._trouble = None
-        stored = max(snapshot.highest, *(snapshot.marks.get(name, 0) for name in ("folded", "pruned", "floor")))
+        stored = snapshot.highest
         if self._claim.mark > stored:
             log.error(
                 "events that were acked are gone, the file was damaged or replaced: cursors=%d-%d remedy=%s",

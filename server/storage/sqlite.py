@@ -1,5 +1,6 @@
 """SQLite: WAL, `synchronous=FULL`, one file."""
 
+import contextlib
 import fcntl
 import mmap
 import os
@@ -45,7 +46,7 @@ class Sqlite:
 
     def __init__(self, url: URL) -> None:
         """Raises `SettingsError` for a URL without a file, or in a directory that is not there."""
-        self._url = url
+        self.url = url
         self.where = url.render_as_string()
         if not url.database or url.database == ":memory:":
             raise SettingsError("database", self.where, "name a file: sqlite:////var/lib/breathlight/relay.db")
@@ -60,7 +61,7 @@ class Sqlite:
 
     def engine(self, *, writes: bool) -> Engine:
         """An engine for one native thread."""
-        engine = create_engine(self._url, poolclass=NullPool, connect_args={"timeout": BUSY_S})
+        engine = create_engine(self.url, poolclass=NullPool, connect_args={"timeout": BUSY_S})
 
         @event.listens_for(engine, "connect")
         def connected(connection: sqlite3.Connection, _: object) -> None:
@@ -120,12 +121,17 @@ class Sqlite:
             return RowRefused(str(cause))
         return DatabaseFailed(f"{self.path}: {cause}")
 
+    def note_damage(self) -> None:
+        """Leave a note for the next start."""
+        with contextlib.suppress(OSError):
+            damage_marker(self.path).touch()
+
     def lock_schema(self, _: Connection, /) -> None:
         """The transaction is immediate: it has the only lock there is."""
 
     def claim(self, _: Connection, /) -> "FileClaim":
         """Lock the file beside the database."""
-        return FileClaim(self.path.with_name(self.path.name + ".writer"), self.where)
+        return FileClaim(self.path, self.where)
 
     def used_bytes(self, connection: Connection) -> int:
         """Pages in use."""
@@ -136,6 +142,11 @@ class Sqlite:
         return (pages - free) * size
 
 
+def damage_marker(database: Path) -> Path:
+    """The file that notes that a database is damaged: `salvage.mend` looks for it at the next start."""
+    return database.with_name(database.name + ".damaged")
+
+
 class FileClaim:
     """A locked file that keeps the highest committed cursor.
 
@@ -143,8 +154,9 @@ class FileClaim:
     through a memory map, which outlives the process and costs no system call.
     """
 
-    def __init__(self, path: Path, where: str) -> None:
+    def __init__(self, database: Path, where: str) -> None:
         """Raises `SettingsError` where another process holds it, or where it cannot be made."""
+        path = database.with_name(database.name + ".writer")
         try:
             self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:

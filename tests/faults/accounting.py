@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 
 from server.storage.records import to_ms
 from shared.clock import parse_iso_utc
-from shared.contract.events import SENSOR_DATA_PUB_PI
+from shared.contract.events import DROP_PUB_PI, SENSOR_DATA_PUB_PI
 from tests.faults.fingerprint import fingerprint
 from tests.faults.journal import Book, Fate, Key, Made
 from tests.faults.stored import Contents, DropSpan, StoredEvent
@@ -46,6 +46,8 @@ class Account:
     """Resends that the relay recognised."""
     dropped: dict[str, int]
     """Ids that are declared lost and not stored, by reason."""
+    unnumbered: int
+    """Events that the agent declared lost before they had an id."""
 
 
 def settle(book: Book, contents: Contents) -> Account:
@@ -76,6 +78,11 @@ def settle(book: Book, contents: Contents) -> Account:
         stored=len(stored),
         resends=book.resends,
         dropped=dict(dropped),
+        unnumbered=sum(
+            event.body["count"]
+            for event in contents.events
+            if event.event == DROP_PUB_PI.name and "first_id" not in event.body
+        ),
     )
 
 

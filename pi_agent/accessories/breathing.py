@@ -40,13 +40,14 @@ class BreathingLight:
             self._on_since_s = None
             self._drive(0.0)
         elif self._on_since_s is None:
-            self._on_since_s = now_s
             self._drive(self.level_at(0.0))
+            self._on_since_s = now_s
 
     def read(self) -> Reading:
         """The brightness at this moment, as the part has it."""
         level = min(1.0, max(0.0, self._light.level()))
-        return Reading(status=level > 0, level=round(level, 3), follows=abs(level - self._set) <= _TOLERANCE)
+        follows = (level > 0) is (self._set > 0) and abs(level - self._set) <= _TOLERANCE
+        return Reading(status=level > 0, level=round(level, 3), follows=follows)
 
     def tick(self, now_s: float) -> float | None:
         """Set the level of this frame."""

@@ -180,13 +180,13 @@ class Commands:
     def _switch(self, station: _Station, *, on: bool, cause: Cause, lease_s: float | None = None) -> None:
         now = monotonic_s(self._clock)
         station.lease_ends_s = None if lease_s is None else now + lease_s
-        station.fault = None
+        station.next_tick_s = None
+        station.cause = cause
         try:
             station.accessory.switch(on, now)
+            station.next_tick_s = now
         except HardwareError as error:
             self._broken(station, error)
-        station.next_tick_s = now
-        station.cause = cause
 
     def _expire_lease(self, station: _Station, now: float) -> None:
         if station.lease_ends_s is not None and now >= station.lease_ends_s:

@@ -29,13 +29,16 @@ class Files:
     """Database and mark of one outbox, locked against other processes while open."""
 
     def __init__(self, path: Path, clock: Clock) -> None:
-        """Open what is there, or begin. Raises `OSError` or `sqlite3.Error`: not writable, in use, of a newer version."""
+        """Open what is there, or begin. Raises `OSError`: not writable, in use, of a newer version."""
         self.path = path
         self._clock = clock
         path.parent.mkdir(parents=True, exist_ok=True)
         self._mark = Mark(path.with_suffix(".mark"))
         try:
             self.store = self._open()
+        except sqlite3.Error as error:
+            self._mark.close()
+            raise OSError(f"{path}: {error}") from None
         except BaseException:
             self._mark.close()
             raise
@@ -64,7 +67,7 @@ class Files:
             store = self._store()
         except sqlite3.Error as error:
             if not is_damage(error):
-                raise OSError(f"{self.path}: {error}") from None
+                raise
             self._set_aside(str(error))
             store = self._store()
         self._confess(store)

@@ -47,7 +47,7 @@ def sql(path: Path, *statements: str) -> None:
     db.close()
 
 
-# --- durable, in order, once -------------------------------------------------------------------------------------------
+# --- durable, in order, once ------------------------------------------------------------------------------------------
 
 
 def test_an_event_cannot_be_read_before_its_commit(outbox) -> None:
@@ -206,7 +206,7 @@ def test_a_full_outbox_drops_the_oldest_and_says_which(tmp_path, clock) -> None:
     assert box._files.store.used_bytes() <= MEBIBYTE
     last = max(row.id for row in rows)
     missing = set(range(1, last + 1)) - {row.id for row in rows}
-    claimed = {id for body in records for id in range(body["first_id"], body["last_id"] + 1)}
+    claimed = {key for body in records for key in range(body["first_id"], body["last_id"] + 1)}
     assert missing <= claimed
     assert claimed - missing <= {row.id for row in rows if row.event == DROP_PUB_PI.name}
     assert sum(body["count"] for body in records) == len(missing)
@@ -512,7 +512,7 @@ def test_a_damaged_mark_says_nothing_and_breaks_nothing(tmp_path, clock) -> None
 def test_a_file_of_a_newer_version_is_left_alone(tmp_path, clock) -> None:
     open_outbox(tmp_path, clock).close()
     sql(tmp_path, "PRAGMA user_version = 99")
-    with pytest.raises(NewerSchema, match="schema 99.*upgrade"):
+    with pytest.raises(NewerSchema, match=r"schema 99.*upgrade"):
         Files(tmp_path / "outbox.db", clock)
     assert not list(tmp_path.glob("*.damaged*"))
 

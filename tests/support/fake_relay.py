@@ -70,6 +70,8 @@ class FakeRelay:
         self._thread.join()
         self._server.server_close()
 
+    close = stop
+
     def restart(self, pause_s: float = 0.0) -> None:
         """As a relay that dies and comes back; what it stored stays."""
         self.stop()
@@ -119,7 +121,7 @@ class FakeRelay:
     def ids(self, stream: str | None = None) -> list[int]:
         """Stored ids of one stream (by default the only one), in order."""
         with self._changed:
-            return sorted(id for name, id in self.stored if stream in (None, name))
+            return sorted(key for name, key in self.stored if stream in (None, name))
 
     # --- handlers -----------------------------------------------------------------------------------------------
 

@@ -1,0 +1,298 @@
+"""The uplink's life, turn by turn: connecting, losing, being refused and replaced; and what the relay sends."""
+
+from collections.abc import Callable
+
+import pytest
+
+from pi_agent.accessories.commands import Command
+from pi_agent.uplink.inbound import COMMANDS, Inbound
+from pi_agent.uplink.link import Answered, Joined, Lost
+from pi_agent.uplink.live import LiveLane, LiveSender
+from pi_agent.uplink.uplink import Uplink
+from pi_agent.uplink.verdict import LinkDown
+from shared.contract.events import ACCESSORIES, ERROR_PUB_PI, LED_STATUS_PUB_PI, SERVER_CLEAN_PUB
+from shared.contract.payloads import Action, ErrorBody
+from shared.errors import Code
+from tests.agent.test_uplink_parts import STORED, Shelf, refused, sender
+from tests.support.clock import FakeClock
+
+
+class Cable:
+    """A connection in a test's hands."""
+
+    def __init__(self, hello, inbox, receive) -> None:
+        self.hello, self.inbox, self.receive = hello, inbox, receive
+        self.sent = []
+        self.closed = False
+
+    def open(self) -> None:
+        pass
+
+    def emit(self, spec, body, token) -> None:
+        if self.closed:
+            raise LinkDown("closed")
+        self.sent.append((spec.name, dict(body), token))
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class Rig:
+    """An uplink at a relay far away."""
+
+    def __init__(self, url: str = "http://relay:5000") -> None:
+        self.clock = FakeClock()
+        self.shelf = Shelf(self.clock)
+        self.lane = LiveLane(self.clock)
+        self.cables: list[Cable] = []
+        self.reachable = True
+        self.joins = 0
+        self.commands: list[Command] = []
+        self.code = Code.ACCEPTED
+        self.uplink = Uplink(
+            url,
+            lambda: {"device": "pi"},
+            sender(self.shelf, self.clock),
+            LiveSender(self.lane, "pi", self.clock),
+            self.submit,
+            self.clock,
+            stream=lambda: "s",
+            on_joined=self.joined,
+            dial=self.dial,
+        )
+
+    def submit(self, command: Command) -> Code:
+        self.commands.append(command)
+        return self.code
+
+    def joined(self) -> None:
+        self.joins += 1
+
+    def dial(self, url, hello, inbox, receive) -> Cable:
+        cable = Cable(hello, inbox, receive)
+        if not self.reachable:
+
+            def fail() -> None:
+                raise LinkDown("connection refused")
+
+            cable.open = fail
+        self.cables.append(cable)
+        return cable
+
+    @property
+    def cable(self) -> Cable:
+        return self.cables[-1]
+
+    def join(self) -> Cable:
+        self.uplink.turn()
+        self.cable.inbox(Joined(self.cable))
+        self.uplink.turn()
+        return self.cable
+
+    def run_for(self, seconds: float, until: Callable[[], bool] = lambda: False) -> float:
+        """Turn after turn, each when it is due. Returns how long it took."""
+        start = self.clock.monotonic_ns()
+        while True:
+            due_s = self.uplink.turn()
+            elapsed = (self.clock.monotonic_ns() - start) / 1e9
+            if elapsed >= seconds or until():
+                return elapsed
+            self.clock.advance(max(0.01, min(due_s, seconds - elapsed)))
+
+
+@pytest.fixture
+def rig() -> Rig:
+    return Rig()
+
+
+def test_nothing_is_sent_before_the_relay_admits_the_agent(rig) -> None:
+    rig.shelf.add()
+    rig.uplink.turn()
+    assert rig.cable.sent == []
+    assert not rig.uplink.joined
+    rig.cable.inbox(Joined(rig.cable))
+    rig.uplink.turn()
+    assert len(rig.cable.sent) == 1
+    assert rig.uplink.joined
+    assert rig.joins == 1
+
+
+def test_an_unreachable_relay_is_tried_again_at_most_thirty_seconds_apart(rig) -> None:
+    rig.reachable = False
+    rig.run_for(600)
+    assert len(rig.cables) >= 600 / 30
+    assert len(rig.cables) < 100
+
+
+def test_a_relay_that_comes_back_gets_what_was_missed(rig) -> None:
+    cable = rig.join()
+    rig.shelf.add()
+    cable.inbox(Lost(cable, "transport error"))
+    rig.uplink.turn()
+    assert cable.closed
+    took_s = rig.run_for(60, until=lambda: len(rig.cables) == 2)
+    assert took_s <= 30
+    rig.join()
+    assert [body["id"] for _, body, _ in rig.cable.sent] == [1]
+
+
+def test_a_crowd_of_agents_does_not_come_back_in_one_instant() -> None:
+    delays = []
+    for _ in range(40):
+        rig = Rig()
+        cable = rig.join()
+        cable.inbox(Lost(cable, "relay restarts"))
+        delays.append(rig.run_for(60, until=lambda rig=rig: len(rig.cables) == 2))
+    assert max(delays) - min(delays) > 2
+
+
+def test_an_agent_beside_its_relay_comes_back_at_once() -> None:
+    rig = Rig("http://127.0.0.1:5000")
+    cable = rig.join()
+    cable.inbox(Lost(cable, "relay restarts"))
+    assert rig.run_for(60, until=lambda: len(rig.cables) == 2) <= 1
+
+
+def test_a_relay_that_admits_nobody_is_given_up_in_time(rig) -> None:
+    rig.uplink.turn()
+    assert rig.run_for(60, until=lambda: rig.cables[0].closed) <= 20.1
+
+
+def test_a_slow_relay_has_time_to_admit(rig) -> None:
+    rig.uplink.turn()
+    rig.clock.advance(15)
+    rig.cable.inbox(Joined(rig.cable))
+    rig.uplink.turn()
+    assert rig.uplink.joined
+
+
+def test_a_replaced_agent_stays_away_for_long(rig, caplog) -> None:
+    cable = rig.join()
+    cable.receive(ERROR_PUB_PI.name, ({"code": "replaced", "message": "connected again"},))
+    cable.inbox(Lost(cable, "server disconnect"))
+    rig.uplink.turn()
+    assert rig.run_for(290) >= 290
+    assert len(rig.cables) == 1
+    rig.run_for(20)
+    assert len(rig.cables) == 2
+    assert "another program connected as this device" in caplog.text
+
+
+def test_a_refused_device_waits_and_keeps_everything(rig, caplog) -> None:
+    rig.shelf.add()
+    rig.uplink.turn()
+    rig.cable.inbox(Lost(rig.cable, "No token", "unauthenticated"))
+    rig.uplink.turn()
+    rig.run_for(29)
+    assert len(rig.cables) == 1
+    rig.run_for(5)
+    assert len(rig.cables) == 2
+    assert rig.shelf.depth == 1
+    assert "refuses this device" in caplog.text
+
+
+def test_an_ack_that_refuses_the_connection_ends_it(rig) -> None:
+    cable = rig.join()
+    rig.shelf.add()
+    rig.uplink.turn()
+    cable.inbox(Answered(cable, cable.sent[0][2], refused("unauthenticated", retry=False)))
+    rig.uplink.turn()
+    assert cable.closed
+    assert rig.shelf.depth == 1
+
+
+def test_what_an_earlier_connection_says_is_ignored(rig) -> None:
+    old = rig.join()
+    rig.shelf.add()
+    rig.uplink.turn()
+    token = old.sent[0][2]
+    old.inbox(Lost(old, "gone"))
+    rig.run_for(60, until=lambda: len(rig.cables) == 2)
+    rig.join()
+    old.inbox(Lost(old, "gone again"))
+    old.inbox(Answered(old, token, STORED))
+    rig.uplink.turn()
+    assert rig.uplink.joined
+    assert rig.shelf.depth == 1
+
+
+def test_a_live_status_does_not_wait_behind_a_backlog(rig) -> None:
+    for _ in range(500):
+        rig.shelf.add()
+    cable = rig.join()
+    rig.lane.report(LED_STATUS_PUB_PI, {"status": True})
+    rig.uplink.turn()
+    position = [name for name, _, _ in cable.sent].index(LED_STATUS_PUB_PI.name)
+    assert position <= 4  # the window that was already on its way
+
+
+def test_losses_are_logged_once_per_change_of_state(rig, caplog) -> None:
+    rig.reachable = False
+    rig.run_for(300)
+    assert caplog.text.count("relay lost") == 1
+
+
+# --- what the relay sends --------------------------------------------------------------------------------------------
+
+
+def body(action: Action, **more) -> dict:
+    if action in (Action.CHECK, Action.CLEAN):
+        return {"action": action.value, **more}
+    base = {"pin": 18, "mode": "BCM", "code": 200, "accessory": "breath_light", "status": action is Action.ON}
+    return base | {"type": "BreathLightCloseSuccess", "msg": ""} | more
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_of_the_catalogue_is_queued_and_acked_at_once(rig, name) -> None:
+    _, action, accessory = COMMANDS[name]
+    ack = rig.join().receive(name, (body(action, command="c-1", ttl_s=5.0),))
+    assert (ack.ok, ack.code, ack.command) == (True, "accepted", "c-1")
+    assert rig.commands == [Command(action, accessory, "c-1", None, 5.0)]
+
+
+def test_the_original_bodies_are_enough(rig) -> None:
+    cable = rig.join()
+    for name, original in (
+        (SERVER_CLEAN_PUB.name, {"action": "clean"}),
+        (ACCESSORIES["breath_light"].check.name, {"action": "check"}),
+        (ACCESSORIES["breath_light"].off.name, body(Action.OFF)),
+    ):
+        assert cable.receive(name, (original,)).ok
+    assert [command.id for command in rig.commands] == [None] * 3
+
+
+def test_an_on_may_carry_a_lease(rig) -> None:
+    rig.join().receive(ACCESSORIES["breath_light"].on.name, (body(Action.ON, lease_s=10.0),))
+    assert rig.commands[0].lease_s == 10
+
+
+@pytest.mark.parametrize(
+    ("name", "bodies", "code"),
+    [
+        ("LED_off_publish_server", ({"action": 3},), Code.INVALID_PAYLOAD),
+        ("LED_off_publish_server", (), Code.INVALID_PAYLOAD),
+        ("LED_off_publish_server", (body(Action.OFF), 2), Code.INVALID_PAYLOAD),
+        ("LED_off_publish_server", ("off",), Code.INVALID_PAYLOAD),
+        ("server_clean_pub", ({"action": "clean", "command": "not a key!"},), Code.INVALID_PAYLOAD),
+        ("no_such_event", ({},), Code.UNKNOWN_EVENT),
+        ("sensor_data_pub_pi", ({},), Code.UNKNOWN_EVENT),
+    ],
+)
+def test_a_bad_command_is_refused_with_its_reason_and_changes_nothing(rig, name, bodies, code) -> None:
+    ack = rig.join().receive(name, bodies)
+    assert (ack.ok, ack.code) == (False, code)
+    assert rig.commands == []
+
+
+@pytest.mark.parametrize("code", [Code.QUEUE_FULL, Code.UNKNOWN_ACCESSORY])
+def test_a_command_that_cannot_be_queued_is_refused(rig, code) -> None:
+    rig.code = code
+    ack = rig.join().receive(SERVER_CLEAN_PUB.name, ({"action": "clean", "command": "c"},))
+    assert (ack.ok, ack.code, ack.retry) == (False, code, code is Code.QUEUE_FULL)
+
+
+def test_a_refusal_of_the_relay_is_heard() -> None:
+    heard: list[ErrorBody] = []
+    inbound = Inbound(lambda command: Code.ACCEPTED, heard.append)
+    assert inbound.receive(ERROR_PUB_PI.name, ({"code": "too_large", "message": "m", "event": "e"},)) is None
+    assert heard[0].code is Code.TOO_LARGE

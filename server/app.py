@@ -36,6 +36,7 @@ from server.services.snapshot import Snapshots
 from server.settings import RelaySettings
 from server.state.devices import Registry
 from server.storage.engine import Database
+from server.storage.failures import DatabaseFailed
 from server.storage.history import History
 from server.storage.recorder import Recorder
 from server.storage.tokens import Tokens
@@ -95,7 +96,11 @@ class Relay:
 
     def expel_revoked(self) -> None:
         """End connections whose token was revoked, maybe by another process."""
-        valid = {token.id for token in self.storage.tokens.list() if token.revoked_at is None}
+        try:
+            valid = {token.id for token in self.storage.tokens.list() if token.revoked_at is None}
+        except DatabaseFailed:
+            # The recorder has said so. Nobody is sent away, and it is asked again.
+            return
         for guard in self.guards:
             guard.expel(valid)
 

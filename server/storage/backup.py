@@ -51,6 +51,8 @@ def back_up(database: Database, target: Path, progress: Progress = silent) -> Ba
     """
     part = target.with_name(target.name + ".part")
     try:
+        # For its owner alone, as the database is.
+        os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600))
         if database.dialect.path is None:
             counts = _dump(database, part, progress)
         else:
@@ -96,7 +98,6 @@ def count(connection: Connection) -> Counts:
 
 def _copy(connection: Connection, part: Path, told: Callable[[str, int, int], None]) -> Counts:
     """Copy page by page within one read transaction: what is written meanwhile does not start it anew."""
-    part.unlink(missing_ok=True)
     with connection.begin():
         counts = count(connection)
         source = connection.connection.driver_connection

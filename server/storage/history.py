@@ -30,7 +30,7 @@ class History:
         """`settle` brings what is derived in line with the log: `Recorder.settle`, where there is one."""
         self._database = database
         self._clock = clock
-        self._settle = settle
+        self._bring_in_line = settle
 
     def readings(self, device: str, quantity: str, from_ms: int, to_ms: int, points: int) -> Chart:
         """The readings of one quantity in at most `points` buckets, extremes kept, with the known gaps.
@@ -82,6 +82,13 @@ class History:
             return [record.ledger() for record in stream_records(self._database.dialect, connection, device)]
 
         return self._database.read(run)
+
+    def _settle(self) -> None:
+        """On a full disk what is derived lags behind the log. It is shown as far as it goes: reading needs no room."""
+        try:
+            self._bring_in_line()
+        except DatabaseFailed as failure:
+            log.warning("history without the newest events: reason=%s", failure.reason)
 
     def _after(self, connection: Connection, since: int, limit: int) -> list[tuple[LoggedEvent, str]]:
         if since < marks_of(connection).get("pruned", 0) or since > highest_given(connection):

@@ -45,7 +45,7 @@ class Postgres:
         self.url = url
         self.where = url.render_as_string(hide_password=True)
         # Every connection is used in a native thread, where waiting is right. psycopg sees a patched `select` and
-        # would start a hub of its own in each of them.
+        # would wait for every answer through a hub of its own in each of them (to connect, it still does).
         waiting.wait = getattr(waiting, "wait_c", waiting.wait)
 
     @property

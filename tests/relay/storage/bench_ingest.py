@@ -58,8 +58,8 @@ def bare(path: Path, events: list[Event], group: int) -> float:
         "PRAGMA synchronous=FULL",
         "PRAGMA cache_size=-32768",
         "CREATE TABLE events (cursor INTEGER PRIMARY KEY, stream_id INTEGER NOT NULL, id INTEGER NOT NULL,"
-        " event TEXT NOT NULL, taken_at INTEGER NOT NULL, received_at INTEGER NOT NULL, body TEXT NOT NULL, hash TEXT NOT NULL,"
-        " UNIQUE (stream_id, id))",
+        " event TEXT NOT NULL, taken_at INTEGER NOT NULL, received_at INTEGER NOT NULL, body TEXT NOT NULL,"
+        " hash TEXT NOT NULL, UNIQUE (stream_id, id))",
         "CREATE TABLE readings (series_id INTEGER NOT NULL, taken_at INTEGER NOT NULL, cursor INTEGER NOT NULL,"
         " value REAL NOT NULL, PRIMARY KEY (series_id, taken_at, cursor)) WITHOUT ROWID",
     ):

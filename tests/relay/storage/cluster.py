@@ -42,6 +42,7 @@ class Cluster:
             "listen_addresses": "",
             "unix_socket_directories": str(self.directory),
             "max_connections": "40",
+            # The machine does not lose its power while the tests run.
             "fsync": "off",
         }
         for name, value in options.items():
@@ -71,10 +72,10 @@ class Cluster:
             for stale in (self.directory / "data" / "postmaster.pid", *self.directory.glob(".s.PGSQL.*")):
                 stale.unlink(missing_ok=True)
 
-    def database(self, name: str) -> str:
-        """The URL of a new, empty database."""
+    def database(self, name: str, template: str = "template1") -> str:
+        """The URL of a new database, empty or a copy of `template`."""
         with psycopg.connect(self._dsn("postgres"), autocommit=True) as connection:
-            connection.execute(f'CREATE DATABASE "{name}"')
+            connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
         return f"postgresql+psycopg://breathlight@/{name}?host={self.directory}"
 
     def close(self) -> None:

@@ -13,7 +13,7 @@ from server.storage.records import Drop
 from server.storage.tables import events, hours, marks, minutes, readings, stored_ranges, streams
 from shared.errors import Code, Refusal
 from shared.settings import SettingsError
-from tests.relay.storage.conftest import START_MS, event, record
+from tests.relay.storage.building import START_MS, event, record
 from tests.support.clock import FakeClock
 
 

@@ -6,7 +6,8 @@ from typing import Annotated
 import msgspec
 import typer
 
-from server.cli.options import EXIT_USAGE, Config, fail
+from server.cli.options import EXIT_FAILED, EXIT_USAGE, Config, fail
+from server.storage.failures import DatabaseFailed
 from shared.settings import SettingsError
 
 
@@ -36,5 +37,7 @@ def serve(
         app.serve(loaded)
     except SettingsError as error:
         fail(str(error), EXIT_USAGE)
+    except DatabaseFailed as failure:
+        fail(failure.message, EXIT_FAILED)
     except msgspec.MsgspecError as error:
         fail(str(error), EXIT_USAGE)

@@ -31,6 +31,7 @@ class History:
         self._database = database
         self._clock = clock
         self._bring_in_line = settle
+        self._behind = False
 
     def readings(self, device: str, quantity: str, from_ms: int, to_ms: int, points: int) -> Chart:
         """The readings of one quantity in at most `points` buckets, extremes kept, with the known gaps.
@@ -88,7 +89,11 @@ class History:
         try:
             self._bring_in_line()
         except DatabaseFailed as failure:
-            log.warning("history without the newest events: reason=%s", failure.reason)
+            if not self._behind:
+                self._behind = True
+                log.warning("history lacks the newest events: reason=%s", failure.reason)
+        else:
+            self._behind = False
 
     def _after(self, connection: Connection, since: int, limit: int) -> list[tuple[LoggedEvent, str]]:
         if since < marks_of(connection).get("pruned", 0) or since > highest_given(connection):

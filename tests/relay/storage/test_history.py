@@ -12,6 +12,7 @@ from sqlalchemy import update
 from server.storage.chart import GapCause, Resolution
 from server.storage.engine import Database
 from server.storage.export import ExportFormat
+from server.storage.failures import DiskFull
 from server.storage.fold import HOUR_MS, MINUTE_MS, set_mark
 from server.storage.history import History
 from server.storage.recorder import Recorder
@@ -250,3 +251,15 @@ def test_the_state_has_the_newest_event_of_each_name_and_the_newest_reading_of_e
         ("pi", "temperature", 1.0),
     ]
     assert [device.name for device in state.devices] == ["other", "pi"]
+
+
+def test_what_cannot_be_settled_on_a_full_disk_is_shown_as_far_as_it_goes(database, recorder, clock, caplog):
+    def full() -> None:
+        raise DiskFull("no room")
+
+    record(recorder, event(1))
+    recorder.settle()
+    history = History(database, clock, full)
+    assert [one.id for one in history.latest_state().events] == [1]
+    assert [ledger.stored for ledger in history.completeness("pi")] == [1]
+    assert caplog.text.count("history lacks the newest events") == 1

@@ -47,6 +47,9 @@ def main() -> int:
     except NoPostgres as error:
         console.print(f"[yellow]skipped[/] {error}")
         return 0
+    for name, lives in run.lives.items():
+        text = "".join(f"{line}\n" for life in lives for line in [*life.lines, f"--- ended: {life.code} ---"])
+        (out / f"{name}.log").write_text(text, encoding="utf-8")
     report(run, console)
     with (out / "report.txt").open("w", encoding="utf-8") as file:
         report(run, Console(file=file, width=140))

@@ -57,7 +57,7 @@ def journaled_store(pen: Pen) -> type[Store]:
 
     class JournaledStore(Store):
         def __init__(self, path: Path, new_stream: str) -> None:
-            self._fresh: list[tuple[int, str, str, int]] = []
+            self._fresh: list[list[Any]] = []
             super().__init__(path, new_stream)
 
         def append(self, draft: Draft) -> int:
@@ -69,7 +69,10 @@ def journaled_store(pen: Pen) -> type[Store]:
                 "synchronised": stamp.synchronised,
             }
             body = msgspec.json.decode(draft.fields) | {"clock": clock}
-            self._fresh.append((id_, draft.event, fingerprint(draft.event, body), stamp.wall_ms))
+            row = [id_, draft.event, fingerprint(draft.event, body), stamp.wall_ms]
+            if "first_id" in body:
+                row += [body["first_id"], body["last_id"], body.get("of_stream")]
+            self._fresh.append(row)
             return id_
 
         @contextmanager

@@ -18,7 +18,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -58,6 +58,8 @@ class Made:
     """The transaction that it belongs to."""
     fate: Fate = Fate.UNKNOWN
     acked_s: float | None = None
+    given_up: bool = False
+    """A drop record was made for it."""
 
 
 @dataclass
@@ -76,8 +78,11 @@ class Book:
         """Read one line. Raises `ValueError` for one that is none."""
         kind, stream = line["kind"], line.get("stream", "")
         if kind == "intent":
-            for id_, event, digest, wall_ms in line["events"]:
+            for id_, event, digest, wall_ms, *drop in line["events"]:
                 self._intend(Key(device, stream, id_), Made(event, digest, wall_ms, at_s, line["group"]))
+                if drop:
+                    first, last, of_stream = drop
+                    self._give_up(device, of_stream or stream, first, last)
         elif kind == "commit":
             for id_ in range(line["first"], line["last"] + 1):
                 self.made[Key(device, stream, id_)].fate = Fate.DURABLE
@@ -102,6 +107,11 @@ class Book:
             earlier.fate = Fate.DURABLE
             behind = behind._replace(id=behind.id - 1)
 
+    def _give_up(self, device: str, stream: str, first: int, last: int) -> None:
+        for id_ in range(first, last + 1):
+            if made := self.made.get(Key(device, stream, id_)):
+                made.given_up = True
+
     def _ack(self, key: Key, code: str, at_s: float) -> None:
         made = self.made.get(key)
         if made is None:
@@ -115,8 +125,10 @@ class Book:
 
     @property
     def open(self) -> int:
-        """Events that are durable, and that nobody acked yet."""
-        return sum(made.fate is Fate.DURABLE and made.acked_s is None for made in self.made.values())
+        """Events that are durable, and that nobody acked or gave up yet."""
+        return sum(
+            made.fate is Fate.DURABLE and made.acked_s is None and not made.given_up for made in self.made.values()
+        )
 
     @property
     def acked(self) -> int:
@@ -192,8 +204,11 @@ class Pen:
         self._channel = channel
         self._groups = itertools.count(1)
 
-    def intent(self, stream: str, events: Iterable[tuple[int, str, str, int]]) -> None:
-        """`events` are (id, event, digest, wall_ms), about to be committed together."""
+    def intent(self, stream: str, events: Iterable[Sequence[object]]) -> None:
+        """`events` are about to be committed together: (id, event, digest, wall_ms).
+
+        A drop record's row goes on with what it gives up: first id, last id, and their stream where it is another one.
+        """
         batch, group = list(events), f"{os.getpid()}-{next(self._groups)}"
         for begin in range(0, len(batch), EVENTS_PER_LINE):
             self._write(kind="intent", stream=stream, group=group, events=batch[begin : begin + EVENTS_PER_LINE])

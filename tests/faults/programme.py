@@ -186,7 +186,8 @@ _FATAL = {
     "postgres": {Kind.FULL_RELAY, Kind.KILL_POSTGRES, Kind.KILL_BACKEND, Kind.FREEZE_POSTGRES},
 }
 """What a process may fail to start under; it is started again until it does."""
-_START_S = 6.0
+_READY = {"agent": "agent runs:", "relay": "relay ready:"}
+"""What each of them says once it works. From then on it has to go on; a database server may give up on a full disk."""
 
 
 def _excused(run: Run, name: str, life: Life) -> bool:
@@ -196,8 +197,7 @@ def _excused(run: Run, name: str, life: Life) -> bool:
         one.fault.kind in _FATAL[name] and one.began_s <= life.ended_s <= one.ended_s + _AFTERMATH_S
         for one in run.injected
     )
-    # One that runs must go on running; only a database server gives up on a full disk.
-    return at_fault and (name == "postgres" or life.ended_s - life.began_s < _START_S)
+    return at_fault and (name not in _READY or not life.said(_READY[name]))
 
 
 def kills(run: Run) -> dict[str, int]:

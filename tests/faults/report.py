@@ -1,6 +1,8 @@
 """What a run was, in text."""
 
+import re
 import statistics
+from collections import Counter
 from collections.abc import Iterable
 
 from rich.console import Console, RenderableType
@@ -8,11 +10,15 @@ from rich.table import Table
 
 from tests.faults.programme import Injected, Run, kills
 
+_COMPLAINT = re.compile(r" (WARNING|ERROR|CRITICAL) |Traceback")
+_NUMBERS = re.compile(r"\d[\d.:T-]*")
+_TIME_CHARS, _LINE_CHARS, _MOST_LINES = 9, 110, 14
+
 
 def report(run: Run, console: Console) -> None:
     """Print the report of a run."""
     console.rule(f"[bold]faults on {run.database}, seed {run.seed}, {run.ended_s - run.began_s:.0f} s")
-    for part in (_faults(run), _events(run), _zeros(run)):
+    for part in (_faults(run), _words(run), _events(run), _zeros(run)):
         console.print(part)
     if run.passed:
         console.print("[green]passed")
@@ -66,6 +72,17 @@ def _events(run: Run) -> RenderableType:
     largest = max((waiting for _, _, _, waiting in run.samples), default=0)
     table.add_row("largest backlog", str(largest))
     table.add_row("backlog empty after the last fault, s", "never" if run.calm_s is None else f"{run.calm_s:.1f}")
+    return table
+
+
+def _words(run: Run) -> RenderableType:
+    """What the processes complained of: the traces that the faults must leave."""
+    table = Table("who", "times", "complaint", title="said", show_lines=False)
+    for name, lives in run.lives.items():
+        lines = (line for life in lives for line in life.lines if _COMPLAINT.search(line))
+        counts = Counter(_NUMBERS.sub("…", line[_TIME_CHARS:])[:_LINE_CHARS] for line in lines)
+        for line, count in counts.most_common(_MOST_LINES):
+            table.add_row(name, str(count), line)
     return table
 
 

@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tests.support.processes import Process
 
@@ -22,8 +22,17 @@ class Life:
     """Its exit code; minus the signal's number where one killed it."""
     wanted: bool = False
     """We ended it."""
-    tail: str = ""
-    """Its last words."""
+    lines: list[str] = field(default_factory=list)
+    """What it said, line by line."""
+
+    @property
+    def tail(self) -> str:
+        """Its last words."""
+        return "\n".join(self.lines[-_TAIL_LINES:])
+
+    def said(self, words: str) -> bool:
+        """Whether a line of it has these words."""
+        return any(words in line for line in self.lines)
 
 
 class Supervised:
@@ -120,8 +129,9 @@ class Supervised:
         try:
             process = self._spawn()
         except OSError as error:
-            life.ended_s, life.tail = time.monotonic(), str(error)
+            life.ended_s, life.lines = time.monotonic(), [str(error)]
             return
+        life.lines = process.lines
         with self._lock:
             self._process = process
             if self._stopping.is_set():
@@ -132,7 +142,6 @@ class Supervised:
             self._process = None
         life.ended_s = time.monotonic()
         life.code = process.finish()
-        life.tail = "\n".join(process.lines[-_TAIL_LINES:])
 
     def _hold(self) -> None:
         self._idle.clear()

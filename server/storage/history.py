@@ -11,6 +11,7 @@ from server.storage.chart import Chart
 from server.storage.completeness import StreamLedger, stream_records
 from server.storage.engine import Database
 from server.storage.export import ExportFormat, export
+from server.storage.failures import DatabaseFailed
 from server.storage.fold import highest_given, marks_of
 from server.storage.records import Device, LastValue, LoggedEvent, State
 from server.storage.tables import devices, events, last_readings, latest, series, streams

@@ -1,6 +1,7 @@
 """The composition root of the relay: the only place where parts meet."""
 
 import logging
+import math
 import signal
 import socket
 from collections.abc import Callable
@@ -33,13 +34,16 @@ from server.services.presence import Presence
 from server.services.replay import LiveFrames, Replay
 from server.services.restore import restore
 from server.services.snapshot import Snapshots
-from server.settings import RelaySettings
+from server.settings import RelaySettings, RetentionPolicy
 from server.state.devices import Registry
 from server.storage.engine import Database
 from server.storage.failures import DatabaseFailed
 from server.storage.history import History
 from server.storage.recorder import Recorder
+from server.storage.retention import Retention
+from server.storage.space import DiskSpace
 from server.storage.tokens import Tokens
+from server.upkeep import Upkeep, open_database
 from shared import VERSION, logs, sdnotify
 from shared.clock import Clock, SystemClock
 from shared.contract.payloads import FINAL_STATES, CommandResult
@@ -63,13 +67,35 @@ class Storage:
     recorder: Recorder
     history: History
     tokens: Tokens
+    upkeep: Upkeep
 
     @classmethod
-    def open(cls, url: str, clock: Clock) -> "Storage":
-        """Open the database, migrating it forward, and start its one writer."""
-        database = Database.open(url)
-        recorder = Recorder.start(database, clock)
-        return cls(database, recorder, History(database, clock, settle=recorder.settle), Tokens(database, clock))
+    def open(cls, url: str, policy: RetentionPolicy, clock: Clock) -> "Storage":
+        """Open the database, migrating it forward, and start its one writer. Raises `SettingsError`."""
+        database = open_database(url, clock)
+        try:
+            recorder = Recorder.start(database, clock)
+        except BaseException:
+            database.close()
+            raise
+        retention = Retention(database, clock, policy, settle=recorder.settle)
+        return cls(
+            database,
+            recorder,
+            History(database, clock, settle=recorder.settle),
+            Tokens(database, clock),
+            Upkeep(database, retention, policy, clock),
+        )
+
+    def tick(self) -> None:
+        """Settle what is quiet, remove what is old. Raises when only a restart can repair the database."""
+        self.recorder.tick()
+        if self.recorder.damaged:
+            raise RuntimeError("the database file is damaged; a restart saves what can be saved")
+        try:
+            self.upkeep.tick(healthy=self.recorder.healthy())
+        except DatabaseFailed as failure:
+            log.warning("upkeep put off: reason=%s", failure.reason)
 
     def close(self) -> None:
         """Commit what waits, and close."""
@@ -148,7 +174,7 @@ def create_app(settings: RelaySettings, storage: Storage, clock: Clock) -> Relay
     ):
         flask.register_blueprint(routes)
     handle_errors(flask, metrics)
-    _watch(metrics, registry, port)
+    _watch(metrics, registry, port, storage)
     return Relay(flask, port, commands, doors, (pi_guard, client_guard), storage)
 
 
@@ -157,7 +183,7 @@ def serve(settings: RelaySettings) -> None:
     logs.configure(settings.log.level, settings.log.format)
     clock = SystemClock()
     bound = listener.listen(settings)
-    storage = Storage.open(settings.database_url(), clock)
+    storage = Storage.open(settings.database_url(), settings.retention, clock)
     try:
         _require_tokens(settings, storage.tokens)
         _run(settings, bound, create_app(settings, storage, clock))
@@ -175,7 +201,7 @@ def _run(settings: RelaySettings, bound: socket.socket, relay: Relay) -> None:
         _every(_TICK_S, relay.commands.tick, stopping),
         _every(_SWEEP_S, relay.sweep, stopping),
         _every(_REVOKED_S, relay.expel_revoked, stopping),
-        _every(_SETTLE_S, relay.storage.recorder.tick, stopping),
+        _every(_SETTLE_S, relay.storage.tick, stopping),
     ]
     server.start()
     host, port = bound.getsockname()[:2]
@@ -229,10 +255,18 @@ def _counting(metrics: Metrics) -> Callable[[CommandResult], None]:
     return count
 
 
-def _watch(metrics: Metrics, registry: Registry, port: Port) -> None:
+def _watch(metrics: Metrics, registry: Registry, port: Port, storage: Storage) -> None:
     metrics.watch("devices", "Devices that have been seen.", lambda: len(registry))
     metrics.watch("devices_online", "Devices that are connected.", lambda: sum(device.online for device in registry))
     metrics.watch("connections", "Open Engine.IO connections.", port.connections)
     metrics.watch("connections_reaped", "Connections closed because they joined nothing.", lambda: port.reaped)
     metrics.watch("slow_consumers", "Connections closed because they did not read.", lambda: port.slow_consumers)
     metrics.watch("binary_refused", "Binary messages refused.", lambda: port.refused_binary)
+    metrics.watch("events_waiting", "Events offered and not committed yet.", lambda: storage.recorder.waiting)
+    metrics.watch("database_ok", "Whether events can be stored: 1 or 0.", lambda: float(storage.recorder.healthy()))
+    metrics.watch("database_bytes", "What the database takes.", lambda: _space(storage).used_bytes)
+    metrics.watch("disk_free_bytes", "Room on the database's disk.", lambda: _space(storage).free_bytes or math.nan)
+
+
+def _space(storage: Storage) -> DiskSpace:
+    return storage.upkeep.space or DiskSpace(0, 0, None)

@@ -46,6 +46,32 @@ class LimitSettings(Struct, frozen=True, kw_only=True):
     )
 
 
+Days = Annotated[float, Meta(gt=0, le=36_500)]
+
+
+class Keep(Struct, frozen=True, kw_only=True):
+    """For how many days the readings of a quantity are kept, as they came and rolled up."""
+
+    raw_days: Annotated[Days, Meta(description="days for which single readings are kept")] = 30.0
+    minute_days: Annotated[Days, Meta(description="days for which their minutes are kept")] = 365.0
+    hour_days: Annotated[Days, Meta(description="days for which their hours are kept")] = 3650.0
+
+
+class RetentionPolicy(Struct, frozen=True, kw_only=True):
+    """What is kept, and for how long."""
+
+    readings: Keep = Keep()
+    quantities: Annotated[dict[Label, Keep], Meta(description="quantities that are kept for other times")] = {}
+    log_days: Annotated[Days, Meta(description="days for which events can be replayed")] = 30.0
+    max_bytes: Annotated[
+        int, Meta(ge=16 * 1024 * 1024, description="SQLite: the size at which all these times are cut short, in bytes")
+    ] = 8 * 1024**3
+
+    def keep(self, quantity: str) -> Keep:
+        """How long `quantity` is kept."""
+        return self.quantities.get(quantity, self.readings)
+
+
 class RelaySettings(Struct, frozen=True, kw_only=True):
     """All settings of `pi-relay serve`."""
 
@@ -69,6 +95,7 @@ class RelaySettings(Struct, frozen=True, kw_only=True):
         float, Meta(gt=0, le=3600, description="how long a command may take where its sender does not say, in seconds")
     ] = 10.0
     limits: LimitSettings = LimitSettings()
+    retention: RetentionPolicy = RetentionPolicy()
     log: LogSettings = LogSettings()
 
     def is_loopback(self) -> bool:

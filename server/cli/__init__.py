@@ -1,10 +1,10 @@
-"""`pi-relay`: serve, watch, check | off | on | clean, devices, token."""
+"""`pi-relay`: serve, watch, check | off | on | clean, devices, token, db, doctor."""
 
 from typing import Annotated
 
 import typer
 
-from server.cli import demo, operate, serve, tokens, watch
+from server.cli import database, demo, operate, serve, tokens, watch
 from shared import VERSION
 
 app = typer.Typer(
@@ -47,4 +47,6 @@ app.command("check")(operate.check)
 app.command("on")(operate.on)
 app.command("off")(operate.off)
 app.command("clean")(operate.clean)
+app.command("doctor")(database.doctor)
 app.add_typer(tokens.app, name="token")
+app.add_typer(database.app, name="db")

@@ -7,11 +7,11 @@ ledger knows of ids is never removed: an old resend stays a duplicate.
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Any
 
-from msgspec import Meta, Struct
 from sqlalchemy import Connection, Table, delete, func, select, update
 
+from server.settings import Keep, RetentionPolicy
 from server.storage.engine import Database, Progress, silent
 from server.storage.failures import DiskFull
 from server.storage.fold import marks_of, set_mark
@@ -19,7 +19,6 @@ from server.storage.records import to_ms
 from server.storage.space import Reserve
 from server.storage.tables import devices, events, hours, minutes, readings, series
 from shared.clock import Clock
-from shared.contract.payloads import Label
 
 log = logging.getLogger(__name__)
 
@@ -30,31 +29,6 @@ _TIGHTER = 0.8
 _TIGHTEST = 0.01
 _LEAP_MS = 30 * DAY_MS
 """A clock that went this far since the last time, or back, must be known to be right."""
-
-Days = Annotated[float, Meta(gt=0, le=36_500)]
-
-
-class Keep(Struct, frozen=True, kw_only=True):
-    """For how many days the readings of a quantity are kept, as they came and rolled up."""
-
-    raw_days: Annotated[Days, Meta(description="days for which single readings are kept")] = 30.0
-    minute_days: Annotated[Days, Meta(description="days for which their minutes are kept")] = 365.0
-    hour_days: Annotated[Days, Meta(description="days for which their hours are kept")] = 3650.0
-
-
-class RetentionPolicy(Struct, frozen=True, kw_only=True):
-    """What is kept, and for how long."""
-
-    readings: Keep = Keep()
-    quantities: Annotated[dict[Label, Keep], Meta(description="quantities that are kept for other times")] = {}
-    log_days: Annotated[Days, Meta(description="days for which events can be replayed")] = 30.0
-    max_bytes: Annotated[
-        int, Meta(ge=16 * 1024 * 1024, description="SQLite: the size at which all these times are cut short, in bytes")
-    ] = 8 * 1024**3
-
-    def keep(self, quantity: str) -> Keep:
-        """How long `quantity` is kept."""
-        return self.quantities.get(quantity, self.readings)
 
 
 @dataclass

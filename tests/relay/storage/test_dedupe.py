@@ -8,11 +8,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
+from server.settings import RetentionPolicy
 from server.storage.engine import Database
 from server.storage.history import History
 from server.storage.recorder import Recorder
 from server.storage.records import Drop
-from server.storage.retention import RetentionPolicy
 from server.storage.tables import events
 from tests.relay.storage.building import event, new_database
 from tests.support.clock import FakeClock

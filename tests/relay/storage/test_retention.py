@@ -3,9 +3,10 @@
 import pytest
 from sqlalchemy import func, select
 
+from server.settings import Keep, RetentionPolicy
 from server.storage.fold import HOUR_MS, MINUTE_MS
 from server.storage.records import to_ms
-from server.storage.retention import DAY_MS, Keep, Retention, RetentionPolicy
+from server.storage.retention import DAY_MS, Retention
 from server.storage.space import disk_space
 from server.storage.tables import events, hours, minutes, readings, series
 from shared.errors import Code, Refusal

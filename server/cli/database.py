@@ -1,0 +1,129 @@
+"""`pi-relay db` and `pi-relay doctor`: backups that were restored once, and a close look at what is stored."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bars
+from rich.table import Table
+
+from server import settings
+from server.cli.options import EXIT_FAILED, EXIT_USAGE, AsJson, Config, err, fail, out
+from server.storage import backup as backups
+from server.storage.engine import Database, Progress
+from server.storage.examine import Report, examine
+from server.storage.failures import DatabaseFailed
+from shared.settings import SettingsError
+
+app = typer.Typer(no_args_is_help=True, help="The relay's database: back it up, put a backup in its place.")
+
+
+@app.command("backup")
+def backup(
+    target: Annotated[Path, typer.Argument(help="The file to write.")],
+    config: Config = None,
+) -> None:
+    """Copy the database of a running relay, and restore the copy to a temporary place to prove it.
+
+    Example: pi-relay db backup /mnt/usb/relay-2026-01-31.backup
+    """
+    with _bars() as progress, _database(config) as database, _errors():
+        made = backups.back_up(database, target, progress)
+    out.print(
+        f"[green]✓[/] {made.path}: {made.events} events, {made.readings} readings, {made.size_bytes / 1e6:.1f} MB; "
+        "restored once and found whole",
+        highlight=False,
+    )
+
+
+@app.command("restore")
+def restore(
+    source: Annotated[Path, typer.Argument(help="A file that `pi-relay db backup` wrote.")],
+    config: Config = None,
+) -> None:
+    """Put a backup in the place of the database; the relay must not be running.
+
+    Example: pi-relay db restore /mnt/usb/relay-2026-01-31.backup
+    """
+    with _bars() as progress, _errors():
+        counts = backups.restore(source, settings.load(config).database_url(), progress)
+    out.print(f"[green]✓[/] restored: {counts.events} events, {counts.readings} readings", highlight=False)
+
+
+def doctor(config: Config = None, as_json: AsJson = False) -> None:
+    """Look at every row: is it what was written, is it all there, does it agree with itself?
+
+    Exit code 0: sound, and no id is missing without a reason; 1: something is wrong; it is listed.
+    """
+    with _bars() as progress, _database(config) as database, _errors():
+        report = examine(database, progress)
+    if as_json:
+        typer.echo(msgspec.json.encode(report).decode())
+    else:
+        _print(report)
+    if not report.sound:
+        raise typer.Exit(EXIT_FAILED)
+
+
+def _print(report: Report) -> None:
+    table = Table("device", "stream", "stored", "missing", "dropped", "late")
+    for stream in report.streams:
+        missing = ", ".join(_range(first, last) for first, last in stream.missing[:5]) or "none"
+        dropped = ", ".join(f"{_range(gone.first, gone.last)} {gone.reason}" for gone in stream.dropped[:5]) or "none"
+        table.add_row(stream.device, stream.stream, str(stream.stored), missing, dropped, str(stream.late))
+    if report.streams:
+        out.print(table)
+    for what, count in (
+        ("rows that are not what was written", report.corrupt),
+        ("rows that were given a cursor and are gone", report.lost),
+        ("minutes or hours that do not agree with their readings", report.wrong_rollups),
+    ):
+        out.print(f"{'[green]✓ 0[/]' if not count else f'[red]✗ {count}[/]'} {what}", highlight=False)
+    for row in report.corrupt_rows[:20]:
+        err.print(f"  cursor {row.cursor}: {row.device} {row.stream} {row.id}: {row.why}", highlight=False)
+    for text in [*report.structure[:20], *report.unreadable]:
+        err.print(f"  {text}", highlight=False)
+    out.print(f"{report.events} events looked at; {report.missing} ids are missing without a reason on record")
+
+
+def _range(first: int, last: int) -> str:
+    return str(first) if first == last else f"{first}–{last}"
+
+
+@contextmanager
+def _errors() -> Iterator[None]:
+    try:
+        yield
+    except SettingsError as error:
+        fail(str(error), EXIT_USAGE)
+    except DatabaseFailed as error:
+        fail(error.reason, EXIT_FAILED)
+
+
+@contextmanager
+def _database(config: Config) -> Iterator[Database]:
+    with _errors():
+        database = Database.open(settings.load(config).database_url())
+    try:
+        yield database
+    finally:
+        database.close()
+
+
+@contextmanager
+def _bars() -> Iterator[Progress]:
+    """Progress as bars on the error stream; nothing where that is no terminal."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Bars(*columns, console=err, transient=True, disable=not err.is_terminal) as bars:
+        tasks = {}
+
+        def tell(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = bars.add_task(what, total=total)
+            bars.update(tasks[what], completed=done, total=total)
+
+        yield tell

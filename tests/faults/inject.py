@@ -76,8 +76,7 @@ class Injector:
             world.proxy.reset()
             yield ""
         elif kind is Kind.REFUSED:
-            world.proxy.refuse()
-            world.proxy.reset()
+            self._cut_off()
             yield ""
             world.proxy.accept()
         elif kind in (Kind.FREEZE_AGENT, Kind.FREEZE_RELAY):
@@ -90,7 +89,11 @@ class Injector:
                 yield trouble
         elif kind in (Kind.FULL_AGENT, Kind.FULL_RELAY):
             with self._full(kind) as trouble:
+                if fault.how == "cut off":
+                    self._cut_off()
                 yield trouble
+            if fault.how == "cut off":
+                world.proxy.accept()
         elif kind is Kind.CLOCK:
             self._jump(fault.how)
             yield ""
@@ -106,6 +109,10 @@ class Injector:
         else:
             self._damage_outbox(kind)
             yield ""
+
+    def _cut_off(self) -> None:
+        self._world.proxy.refuse()
+        self._world.proxy.reset()
 
     # --- kills --------------------------------------------------------------------------------------------------
 
@@ -182,8 +189,7 @@ class Injector:
 
     def _damage_outbox(self, kind: Kind) -> None:
         world = self._world
-        world.proxy.refuse()
-        world.proxy.reset()
+        self._cut_off()
         # What the relay does not have yet is what can be lost.
         self.pause(_BACKLOG_S)
         with world.agent.down():

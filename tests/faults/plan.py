@@ -66,7 +66,7 @@ class Fault:
     """How long after the end of the one before, in its lane."""
     lasts_s: float = 0.0
     how: str = ""
-    """A kill's moment, a clock's jump."""
+    """A kill's moment, a clock's jump, or what makes it worse."""
 
 
 Lane = tuple[Fault, ...]
@@ -127,11 +127,15 @@ def _spread(rng: random.Random, lane: Iterable[tuple[Kind, float, str]], total_s
     )
 
 
-def outbox_damage(rng: random.Random, repeats: int) -> Stage:
-    """The agent's own files are damaged while it is down, with events in them that nobody has yet."""
-    kinds = [kind for kind in OUTBOX_DAMAGE for _ in range(repeats)]
-    rng.shuffle(kinds)
-    return (tuple(Fault(kind, 1.0, 1.5) for kind in kinds),)
+def isolation(rng: random.Random, repeats: int) -> Stage:
+    """What happens to an agent that cannot reach its relay, and has events that nobody else has yet.
+
+    Its files are damaged while it is down; its disk is full, with nothing acked that could make room.
+    """
+    faults = [Fault(kind, 1.0, 1.5) for kind in OUTBOX_DAMAGE for _ in range(repeats)]
+    faults += [Fault(Kind.FULL_AGENT, 1.0, 8.0, "cut off")] * max(1, repeats // 2)
+    rng.shuffle(faults)
+    return (tuple(faults),)
 
 
 def long_form(seed: int, kills: int, database: str) -> list[Stage]:
@@ -139,11 +143,11 @@ def long_form(seed: int, kills: int, database: str) -> list[Stage]:
     rng = random.Random(seed)
     repeats = max(1, kills // 12)
     targets = ("agent", "relay", "postgres") if database == "postgres" else ("agent", "relay")
-    return [patience(), storm(rng, kills, targets, repeats, gap_s=3.0), outbox_damage(rng, 2 * repeats)]
+    return [patience(), storm(rng, kills, targets, repeats, gap_s=3.0), isolation(rng, 2 * repeats)]
 
 
 def short_form(seed: int, kills: int, database: str) -> list[Stage]:
     """A sample of it, for every build: each kind once, no timeout that takes half a minute."""
     rng = random.Random(seed)
     targets = ("agent", "relay", "postgres") if database == "postgres" else ("agent", "relay")
-    return [storm(rng, kills, targets, 1, gap_s=1.0), outbox_damage(rng, 1)]
+    return [storm(rng, kills, targets, 1, gap_s=1.0), isolation(rng, 1)]

@@ -6,6 +6,7 @@ flushed, so it may be behind after a power failure; then it merely says nothing.
 """
 
 import fcntl
+import hashlib
 import os
 import zlib
 from dataclasses import dataclass
@@ -27,6 +28,10 @@ class Progress:
     """The id that the next event gets."""
     low: int
     """Everything below is settled: stored by the relay, or given up on record."""
+
+    def digest(self) -> bytes:
+        """What the row of the stream must hash to when it is read again."""
+        return hashlib.blake2b(repr((self.stream, self.next_id, self.low)).encode(), digest_size=8).digest()
 
 
 class Mark:

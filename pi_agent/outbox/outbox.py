@@ -64,7 +64,8 @@ class Outbox:
         self._settled_s = 0.0
         self._losses: dict[tuple[str, int, int], None] = {}
         self._refusals: dict[tuple[str, int], tuple[Row, str, str]] = {}
-        self._broken: str | None = None
+        self._broken: tuple[int, str] | None = None
+        """Which generation of the file is damaged, as the sender found, and how."""
         # The writer's own:
         self._committed_s = float("-inf")
         self._upkeep_s = float("-inf")
@@ -72,7 +73,7 @@ class Outbox:
         self._failing = False
         # The sender's own:
         self._reader: Reader | None = None
-        self._reader_stream = ""
+        self._reader_generation = -1
 
     # --- for those who have something to say --------------------------------------------------------------------
 
@@ -201,8 +202,9 @@ class Outbox:
     def step(self) -> None:
         """One commit of all that waits."""
         try:
-            if self._broken:
-                self._replace(self._broken)
+            if self._broken and self._broken[0] == self._files.generation:
+                self._replace(self._broken[1])
+            self._broken = None
             try:
                 self._write()
             except sqlite3.Error as error:
@@ -323,7 +325,6 @@ class Outbox:
     def _replace(self, why: str) -> None:
         self._files.replace(why)
         self._progress = self._files.store.progress
-        self._broken = None
 
     # --- parts --------------------------------------------------------------------------------------------------
 
@@ -333,10 +334,10 @@ class Outbox:
     def _reading(self, question: Callable[[Reader], Batch]) -> Sequence[Row] | None:
         """The rows that answer `question`; what the disk has lost among them goes to the writer."""
         try:
-            if self._reader is None or self._reader_stream != self.stream:
+            if self._reader is None or self._reader_generation != self._files.generation:
                 if self._reader is not None:
                     self._reader.close()
-                self._reader_stream = self.stream
+                self._reader_generation = self._files.generation
                 self._reader = self._files.reader()
             batch = question(self._reader)
         except sqlite3.Error as error:
@@ -344,11 +345,11 @@ class Outbox:
                 log.warning("outbox cannot be read: %s", error)
                 return None
             with self._wake:
-                self._broken = str(error)
+                self._broken = (self._reader_generation, str(error))
                 self._wake.notify()
             return None
         if batch.lost:
             with self._wake:
-                self._losses.update({(self._reader_stream, first, last): None for first, last in batch.lost})
+                self._losses.update({(self.stream, first, last): None for first, last in batch.lost})
                 self._wake.notify()
         return batch.rows

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from pi_agent.outbox.mark import Progress
 from pi_agent.outbox.rows import Row, Stamp
 from pi_agent.outbox.schema import connect_reader
 
@@ -70,6 +71,17 @@ class Reader:
     def close(self) -> None:
         """Close the file."""
         self._db.close()
+
+
+def checked_progress(columns: Sequence[object] | None) -> Progress | None:
+    """Where the stream stands, from its name, next id, low and digest; None where they do not match the hash."""
+    if columns is None or not isinstance(columns[0], str):
+        return None
+    _, next_id, low, digest = columns
+    if not (isinstance(next_id, int) and isinstance(low, int)):
+        return None
+    progress = Progress(columns[0], next_id, low)
+    return progress if progress.digest() == digest else None
 
 
 def checked(stream: str, columns: Sequence[object]) -> Row | None:

@@ -5,7 +5,7 @@ been lost by the disk, and is found when the rows are read to be sent.
 """
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import takewhile
@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from pi_agent.outbox.mark import Progress
-from pi_agent.outbox.reader import ROW, checked
+from pi_agent.outbox.reader import ROW, checked, checked_progress
 from pi_agent.outbox.rows import Row, Stamp
 from pi_agent.outbox.schema import connect, migrate
 from shared.contract.events import DROP_PUB_PI
@@ -43,8 +43,8 @@ class Draft:
 class Store:
     """The writer's side of one outbox file."""
 
-    def __init__(self, path: Path, new_stream: str) -> None:
-        """Open `path`; a new file begins the stream `new_stream`.
+    def __init__(self, path: Path, begin: Progress) -> None:
+        """Open `path`; a new file begins at `begin`.
 
         Raises `sqlite3.DatabaseError` when the file is damaged, `NewerSchema` when it is too new.
         """
@@ -52,7 +52,10 @@ class Store:
         self._db = connect(path)
         try:
             migrate(self._db)
-            self._db.execute("INSERT OR IGNORE INTO stream VALUES (1, ?, 1, 1)", (new_stream,))
+            self._db.execute(
+                "INSERT OR IGNORE INTO stream VALUES (1, ?, ?, ?, ?)",
+                (begin.stream, begin.next_id, begin.low, begin.digest()),
+            )
             self.progress = self._read_progress()
         except BaseException:
             self._db.close()
@@ -66,7 +69,10 @@ class Store:
         try:
             yield
             if self.progress != before:
-                self._db.execute("UPDATE stream SET next_id = ?, low = ?", (self.progress.next_id, self.progress.low))
+                now = self.progress
+                self._db.execute(
+                    "UPDATE stream SET next_id = ?, low = ?, digest = ?", (now.next_id, now.low, now.digest())
+                )
             self._db.execute("COMMIT")
         except BaseException:
             self.progress = before
@@ -87,6 +93,11 @@ class Store:
             self._bury(row.id, row.event, row.fields, row.stamp.wall_ms, draft.trouble, draft.message)
             self._record(draft.trouble, row.id, row.id, 1, draft.stamp, message=draft.message)
         return row.id
+
+    def adopt(self, rows: Sequence[Row], gone: Sequence[tuple[int, int]]) -> None:
+        """Take over rows of this stream, with the ids they have, from a damaged file."""
+        self._db.executemany("INSERT OR IGNORE INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?)", map(_columns, rows))
+        self._db.executemany("INSERT OR REPLACE INTO gone VALUES (?, ?)", gone)
 
     def settle(self, through: int) -> None:
         """Everything up to id `through` is stored by the relay: forget it."""
@@ -207,10 +218,11 @@ class Store:
         return [found for found in records if found[1]["reason"] == reason and "first_id" in found[1]]
 
     def _read_progress(self) -> Progress:
-        row = self._db.execute("SELECT name, next_id, low FROM stream").fetchone()
-        if row is None:
-            raise sqlite3.DatabaseError("the outbox has no stream")
-        return Progress(*row)
+        found = self._db.execute("SELECT name, next_id, low, digest FROM stream").fetchone()
+        progress = checked_progress(found)
+        if progress is None:
+            raise sqlite3.DatabaseError("the stream does not match its hash")
+        return progress
 
     def _record(self, reason: DropReason, first: int, last: int, count: int, stamp: Stamp, message: str = "") -> None:
         self._account(reason, first, last, count)

@@ -175,7 +175,9 @@ class SimulationOptions(_Options, frozen=True, kw_only=True):
 class HardwareOptions(_Options, frozen=True, kw_only=True):
     """All parts of one Pi."""
 
-    mode: Annotated[Mode, Meta(description="simulated, replayed or real")] = Mode.SIMULATED
+    mode: Annotated[
+        Mode, Meta(description="real; simulated and replayed parts are for trying out, and pages say so")
+    ] = Mode.REAL
     pins: Annotated[
         PinLibrary, Meta(description="lgpio; rpigpio (RPi.GPIO, no Pi 5); mock (no pins at all, to try the real mode)")
     ] = PinLibrary.LGPIO

@@ -29,6 +29,7 @@ from tests.support.outbox import open_outbox, sample
 def program(tmp_path, monkeypatch, capsys):
     """`pi-agent` in this process: (exit code, stdout, stderr)."""
     monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path))
+    monkeypatch.setenv("PI_AGENT_HARDWARE__MODE", "simulated")
     monkeypatch.setattr(pi_agent.cli.logs, "configure", lambda *_: None)
 
     def run(*arguments: str) -> tuple[int, str, str]:

@@ -56,7 +56,6 @@ class Rig:
             LiveSender(self.lane, "pi", self.clock),
             self.submit,
             self.clock,
-            stream=lambda: "s",
             on_joined=self.joined,
             dial=self.dial,
         )

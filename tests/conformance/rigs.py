@@ -75,7 +75,7 @@ class Rig:
 
 
 def simulated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Rig:
-    return _scheduled(HardwareOptions(), lambda options: Room(options.simulation.seed).visits)
+    return _scheduled(HardwareOptions(mode=Mode.SIMULATED), lambda options: Room(options.simulation.seed).visits)
 
 
 def replayed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Rig:

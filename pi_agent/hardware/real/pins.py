@@ -147,7 +147,8 @@ def _import(module: str, remedy: str) -> Any:
     try:
         return importlib.import_module(module)
     except (ImportError, RuntimeError) as error:
-        raise PartUnavailable(_GPIO, f"{module} cannot be used: {_said(error)}; {remedy}") from error
+        elsewhere = "; to try without pins set hardware.mode to simulated"
+        raise PartUnavailable(_GPIO, f"{module} cannot be used: {_said(error)}; {remedy}{elsewhere}") from error
     except OSError as error:
         # lgpio makes a pipe in the working directory as it is imported.
         why = f"{module} cannot start in {Path.cwd()}: {_said(error)}; run in a directory that may be written"

@@ -74,7 +74,7 @@ def test_two_parts_on_one_pin_are_refused_and_the_holder_is_named(clock, dht, mo
 
 
 def test_a_pin_of_a_part_that_is_not_there_is_free(clock):
-    build_parts(HardwareOptions(light=NO_LIGHT, infrared=InfraredOptions(gpio=18)), clock).close()
+    build_parts(HardwareOptions(mode=Mode.SIMULATED, light=NO_LIGHT, infrared=InfraredOptions(gpio=18)), clock).close()
 
 
 def test_what_was_opened_is_closed_when_a_later_part_cannot_be(clock, monkeypatch):
@@ -86,7 +86,7 @@ def test_what_was_opened_is_closed_when_a_later_part_cannot_be(clock, monkeypatc
 
     monkeypatch.setattr(factory, "SimulatedLight", Light)
     with pytest.raises(PartUnavailable):
-        build_parts(HardwareOptions(climate=ClimateOptions(gpio=23)), clock)
+        build_parts(HardwareOptions(mode=Mode.SIMULATED, climate=ClimateOptions(gpio=23)), clock)
     assert closed == ["light"]
 
 
@@ -111,9 +111,9 @@ def test_a_simulated_agent_imports_no_library_for_pins():
     program = """
 import sys
 from pi_agent.hardware.factory import build_parts
-from pi_agent.hardware.options import HardwareOptions
+from pi_agent.hardware.options import HardwareOptions, Mode
 from shared.clock import SystemClock
-parts = build_parts(HardwareOptions(), SystemClock())
+parts = build_parts(HardwareOptions(mode=Mode.SIMULATED), SystemClock())
 for sensor in parts.sensors:
     sensor.read()
 parts.close()

@@ -39,7 +39,9 @@ def test_settings_come_from_the_environment():
 
 
 def test_faults_come_from_the_environment_as_toml():
-    options = load_with(SIMULATION__FAULTS='[{part = "light", kind = "frozen", after_s = 5.0, for_s = 2.0}]')
+    options = load_with(
+        MODE="simulated", SIMULATION__FAULTS='[{part = "light", kind = "frozen", after_s = 5.0, for_s = 2.0}]'
+    )
     [fault] = options.simulation.faults
     assert (fault.part, fault.kind, fault.after_s, fault.for_s) == ("light", "frozen", 5.0, 2.0)
 

@@ -11,6 +11,7 @@ from pi_agent.hardware.options import (
     FaultKind,
     FaultOptions,
     HardwareOptions,
+    Mode,
     SimulatedPart,
     SimulationOptions,
 )
@@ -139,7 +140,7 @@ def test_faults_of_the_settings_reach_their_parts(clock):
         FaultOptions(part=SimulatedPart.CLIMATE, kind=FaultKind.DEAD, after_s=60, for_s=60),
         FaultOptions(part=SimulatedPart.LIGHT, kind=FaultKind.FROZEN, after_s=60),
     )
-    parts = build_parts(HardwareOptions(simulation=SimulationOptions(faults=faults)), clock)
+    parts = build_parts(HardwareOptions(mode=Mode.SIMULATED, simulation=SimulationOptions(faults=faults)), clock)
     climate, light = parts.sensors[0], parts.light
     climate.read()
     light.set_level(0.5)
@@ -155,7 +156,7 @@ def test_faults_of_the_settings_reach_their_parts(clock):
 
 def test_a_frozen_sensor_repeats_its_last_value_until_it_thaws(clock):
     faults = Faults(clock)
-    parts = build_parts(HardwareOptions(), clock, faults=faults)
+    parts = build_parts(HardwareOptions(mode=Mode.SIMULATED), clock, faults=faults)
     climate = parts.sensors[0]
     before = climate.read()
     faults.inject(SimulatedPart.CLIMATE, FaultKind.FROZEN)
@@ -169,7 +170,7 @@ def test_a_frozen_sensor_repeats_its_last_value_until_it_thaws(clock):
 
 def test_a_frozen_infrared_sensor_tells_nothing_and_catches_up_when_it_thaws(clock):
     faults, edges = Faults(clock), []
-    parts = build_parts(HardwareOptions(), clock, faults=faults)
+    parts = build_parts(HardwareOptions(mode=Mode.SIMULATED), clock, faults=faults)
     visitors, start_ns = Room(1).visits, clock.monotonic_ns()
     parts.infrared.start(lambda active, at_ns: edges.append(active))
     faults.inject(SimulatedPart.INFRARED, FaultKind.FROZEN)

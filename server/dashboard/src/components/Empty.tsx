@@ -12,7 +12,8 @@ export function Empty({ only }: { only: string | null }) {
       <h2>{only === null ? "No device has connected yet" : `${only} has not connected yet`}</h2>
       <p>Start an agent on a Raspberry Pi. It appears here as soon as it connects.</p>
       {!demo && <Command text="pi-relay token add pi-1 --role device" note="Here, for the token that the agent needs:" />}
-      <Command text="pi-agent run" note="On the Pi, or here, where it simulates a room:" />
+      <Command text="pi-agent run" note="On the Pi:" />
+      <Command text="PI_AGENT_HARDWARE__MODE=simulated pi-agent run" note="Or on any machine, with a simulated room:" />
     </div>
   );
 }

@@ -77,7 +77,6 @@ class Agent:
             LiveSender(self._lane, device, clock),
             self._commands.submit,
             clock,
-            stream=lambda: outbox.stream,
             # What a relay hears first is how things are now.
             on_joined=self._commands.want_report,
             longest_delay_s=options.longest_delay_s,

@@ -24,9 +24,9 @@ _LETTERS_SHOWN = 20
 
 _EPILOG = """\
 examples:
-  pi-agent run                            simulate a Pi for a relay on this machine
+  PI_AGENT_HARDWARE__MODE=simulated pi-agent run      a simulated Pi for a relay on this machine
+  PI_AGENT_RELAY__URL=http://relay.local:5000 PI_AGENT_HARDWARE__MODE=real pi-agent run
   pi-agent run --config /etc/breathlight/agent.toml
-  PI_AGENT_HARDWARE__MODE=real PI_AGENT_RELAY__URL=http://relay.local:5000 pi-agent run
   pi-agent sense                          read every sensor once
   pi-agent sense --json | jq .temperature
   pi-agent outbox                         what waits for the relay, and what was dropped

@@ -89,6 +89,11 @@ class OutboxSender:
         self._paused_until_s = float("-inf")
 
     @property
+    def stream(self) -> str:
+        """The outbox's present stream."""
+        return self._outbox.stream
+
+    @property
     def depth(self) -> int:
         """How many events wait for their ack."""
         return self._outbox.depth

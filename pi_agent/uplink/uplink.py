@@ -60,7 +60,6 @@ class Uplink:
         submit: Callable[[Command], Code],
         clock: Clock,
         *,
-        stream: Callable[[], str],
         on_joined: Callable[[], None] = lambda: None,
         longest_delay_s: float = 30.0,
         start_jitter_s: float = 5.0,
@@ -74,7 +73,6 @@ class Uplink:
         self._outbox = outbox
         self._live = live
         self._clock = clock
-        self._stream = stream
         self._on_joined = on_joined
         # A relay on this machine has no crowd of agents to fear.
         self._jitter_s = 0.0 if _is_local(url) else start_jitter_s
@@ -154,7 +152,7 @@ class Uplink:
             # A change before the report that follows it; but nothing live waits behind a backlog.
             if not self._outbox.backlogged:
                 self._outbox.pump(link.emit)
-            self._live.pump(self._stream(), link.emit)
+            self._live.pump(self._outbox.stream, link.emit)
             self._outbox.pump(link.emit)
         except LinkDown as error:
             self._lost(str(error))

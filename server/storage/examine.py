@@ -8,7 +8,7 @@ from sqlalchemy import Connection, func, select
 
 from server.storage.completeness import StreamLedger, stream_records
 from server.storage.engine import Database, Progress, silent
-from server.storage.failures import DatabaseFailed
+from server.storage.failures import Damaged, DatabaseFailed
 from server.storage.fold import HOUR_MS, MINUTE_MS, marks_of
 from server.storage.history import logged
 from server.storage.records import LoggedEvent
@@ -94,9 +94,11 @@ def _structure(database: Database, report: Report, progress: Progress) -> None:
         found = thread.call(
             lambda link: link.transaction(lambda connection: connection.exec_driver_sql("PRAGMA quick_check").all())
         )
+        report.structure = [str(line) for (line,) in found if line != "ok"]
+    except Damaged as damaged:
+        report.structure = [damaged.reason]
     finally:
         thread.close()
-    report.structure = [str(line) for (line,) in found if line != "ok"]
     progress("checking the file", 1, 1)
 
 

@@ -5,7 +5,10 @@ row. Events are copied only with the right hash. What the ledger knew stays know
 is not taken for new when its sender, which has long forgotten it, should send it again.
 """
 
+import shutil
 import sqlite3
+import tempfile
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from datetime import datetime
@@ -28,6 +31,7 @@ from server.storage.tables import (
     last_readings,
     latest,
     marks,
+    metadata,
     minutes,
     readings,
     series,
@@ -35,12 +39,16 @@ from server.storage.tables import (
     streams,
     tokens,
 )
+from server.storage.transplant import transplant
 from shared.clock import Clock
 from shared.settings import SettingsError
 
 Row = tuple[Any, ...]
 
 _CHUNK = 1_000
+_UNREADABLE = (sqlite3.Error, UnicodeError)
+"""Where names of tables are damaged, even SQLite's message is no text."""
+_PATIENCE = 200
 _MANY = 10_000
 """Rows that a table is taken to have when it cannot be told."""
 _OWN_KEYS = (devices, streams, series, tokens)
@@ -68,7 +76,8 @@ def mend(path: Path, clock: Clock, progress: Progress = silent, *, check: bool =
     """Replace a damaged database by what can be saved of it; the damaged one is kept beside it.
 
     Looks closely only where damage was noted before, or with `check`. Returns None where nothing was to be done.
-    Call it before the database is opened. Raises `SettingsError` where a relay has it open.
+    Call it before the database is opened. Raises `SettingsError` where a relay has it open, and where
+    nothing of it can be read.
     """
     marker = damage_marker(path)
     if not path.exists() or not (marker.exists() or check):
@@ -82,6 +91,8 @@ def mend(path: Path, clock: Clock, progress: Progress = silent, *, check: bool =
         for suffix in ("", "-wal", "-shm"):
             target.with_name(target.name + suffix).unlink(missing_ok=True)
         done = salvage(path, target, progress, upto=claim.mark)
+        if done.events == 0 and done.corrupt > 0:
+            raise SettingsError("database", str(path), "nothing of it can be read; put back a backup")
         _swap(path, target, clock.now())
         marker.unlink(missing_ok=True)
     finally:
@@ -98,15 +109,42 @@ def salvage(source: Path, target: Path, progress: Progress = silent, *, upto: in
         raise SettingsError("salvage", str(target), "there is a file of this name already")
     Database.open(f"sqlite:///{target}").close()
     told = from_thread(progress)
-    return in_thread(lambda: _Salvage(source, target, told).run(upto))
+
+    def run() -> Salvaged:
+        with tempfile.TemporaryDirectory(prefix=".salvage-", dir=target.parent) as directory:
+            readable = source if _has_schema(source) else _with_schema(source, target, Path(directory))
+            return _Salvage(readable, target, told).run(upto)
+
+    return in_thread(run)
 
 
 def _is_damaged(path: Path) -> bool:
     try:
         with closing(sqlite3.connect(path, timeout=5)) as connection:
             return bool(connection.execute("PRAGMA quick_check(1)").fetchall() != [("ok",)])
-    except sqlite3.DatabaseError:
+    except _UNREADABLE:
         return True
+
+
+def _has_schema(path: Path) -> bool:
+    try:
+        with closing(sqlite3.connect(path)) as connection:
+            for table in metadata.sorted_tables:
+                connection.execute(f"SELECT 1 FROM {table.name} WHERE false")  # noqa: S608
+    except _UNREADABLE:
+        return False
+    return True
+
+
+def _with_schema(source: Path, new: Path, directory: Path) -> Path:
+    """A copy of `source` that can be opened."""
+    copy = directory / "source.db"
+    shutil.copyfile(source, copy)
+    wal = source.with_name(source.name + "-wal")
+    if wal.exists():
+        shutil.copyfile(wal, copy.with_name(copy.name + "-wal"))
+    transplant(new, copy)
+    return copy
 
 
 def _swap(path: Path, target: Path, now: datetime) -> None:
@@ -129,6 +167,7 @@ class _Salvage:
         self._source.text_factory = lambda raw: raw.decode(errors="replace")
         self._progress = progress
         self._done = Salvaged(str(target))
+        self._misses: Counter[str] = Counter()
 
     def run(self, upto: int) -> Salvaged:
         """Copy everything."""
@@ -164,8 +203,8 @@ class _Salvage:
         """Rows with a number from `low` to before `high`, halved around what cannot be read."""
         try:
             yield from self._select(table, where, *key, low, high)
-        except sqlite3.DatabaseError:
-            if high - low <= least:
+        except _UNREADABLE:
+            if high - low <= least or self._given_up(table):
                 self._lose(table, f"{key or ''} {low}".strip())
                 return
             middle = (low + high) // 2
@@ -185,20 +224,20 @@ class _Salvage:
         for key in keys:
             try:
                 yield from self._select(table, f"{name} = ?", key)
-            except sqlite3.DatabaseError:
+            except _UNREADABLE:
                 self._lose(table, str(key))
 
     def _whole(self, table: Table) -> Iterator[Row]:
         try:
             yield from self._select(table, "true")
-        except sqlite3.DatabaseError:
+        except _UNREADABLE:
             self._lose(table, "all of it")
 
     def _highest(self, table: Table, name: str) -> int:
         """The highest key; 0 where even that cannot be read."""
         try:
             return int(self._source.execute(f"SELECT max({name}) FROM {table.name}").fetchone()[0] or 0)  # noqa: S608
-        except sqlite3.DatabaseError:
+        except _UNREADABLE:
             return 0
 
     def _ids(self, table: Table) -> list[int]:
@@ -247,7 +286,7 @@ class _Salvage:
     def _log_range(self, low: int, high: int) -> Iterator[Row]:
         try:
             yield from self._select(events, "cursor >= ? AND cursor < ?", low, high)
-        except sqlite3.DatabaseError:
+        except _UNREADABLE:
             if high - low > 1:
                 middle = (low + high) // 2
                 yield from self._log_range(low, middle)
@@ -262,8 +301,13 @@ class _Salvage:
             ranges.append((cursor, cursor))
 
     def _lose(self, table: Table, what: str) -> None:
-        if len(self._done.lost) < _CHUNK:
+        self._misses[table.name] += 1
+        if self._misses[table.name] < _PATIENCE:
             self._done.lost.append(f"{table.name} {what}")
+
+    def _given_up(self, table: Table) -> bool:
+        """Whether so much of a table cannot be read that it is no use to look at single rows."""
+        return self._misses[table.name] > _PATIENCE
 
 
 def _is_whole(row: Row, device: str, stream: str) -> bool:

@@ -28,6 +28,8 @@ _PRAGMAS = (
     # A commit is on the disk when it returns: power may fail, not only the process.
     "PRAGMA synchronous=FULL",
     "PRAGMA foreign_keys=ON",
+    # Debian's SQLite overwrites what is deleted: retention would write as much as it removes.
+    "PRAGMA secure_delete=FAST",
     "PRAGMA cache_size=-32768",
     "PRAGMA temp_store=MEMORY",
     "PRAGMA journal_size_limit=67108864",
@@ -108,6 +110,8 @@ class Sqlite:
         cause = error.orig if isinstance(error, DBAPIError) else error
         if isinstance(cause, sqlite3.DataError | OverflowError | UnicodeEncodeError):
             return RowRefused(str(cause))
+        if isinstance(cause, UnicodeDecodeError):
+            return Damaged(f"{self.path} is damaged: text that is no text")
         if not isinstance(cause, sqlite3.Error):
             return None
         code = getattr(cause, "sqlite_errorcode", 0)

@@ -46,39 +46,19 @@ def motion(device: str, body: Motion, cursor: int) -> ClientMotion:
 
 def training(device: str, body: ModelTrain, at: datetime, cursor: int) -> ClientModelTrain:
     """A training job's news as pages see it."""
-    return ClientModelTrain.build(
-        datatime=local_text(at),
-        accessory=TRAINED,
-        status=body.status,
-        device=device,
-        stream=body.stream,
-        id=body.id,
-        cursor=cursor,
-        job=body.job,
-        phase=body.phase,
-        reason=body.reason,
-        progress=body.progress,
-        samples=body.samples,
-        duration_s=body.duration_s,
-        metrics=body.metrics,
-    )
+    return extend(ClientModelTrain, body, device=device, cursor=cursor, datatime=local_text(at), accessory=TRAINED)
 
 
 def change(device: str, accessory: str, body: AccessoryStatus, at: datetime, cursor: int) -> AccessoryState:
     """A past change of an accessory, as a replay tells it: what was desired or linked then is not known now."""
-    return AccessoryState.build(
+    return extend(
+        AccessoryState,
+        body,
+        device=device,
+        cursor=cursor,
         datatime=local_text(at),
         accessory=accessory,
-        status=body.status,
-        device=device,
         reported_at=body.taken_at or iso_utc(at),
-        level=body.level,
-        command=body.command,
-        cause=body.cause,
-        fault=body.fault,
-        stream=body.stream,
-        id=body.id,
-        cursor=cursor,
     )
 
 

@@ -16,6 +16,7 @@ from shared.contract.payloads import (
     LastReading,
     PiHello,
     SensorData,
+    extend,
 )
 from shared.contract.quantities import QUANTITIES
 from shared.errors import Code, Refusal
@@ -103,20 +104,15 @@ class Device:
         reported, at = record.reported, record.reported_at
         if reported is None or at is None:
             return None
-        return AccessoryState.build(
+        return extend(
+            AccessoryState,
+            reported,
+            device=self.name,
             datatime=local_text(at),
             accessory=record.name,
-            status=reported.status,
-            device=self.name,
             desired=record.desired,
             link=self.online,
             reported_at=reported.taken_at or iso_utc(at),
-            level=reported.level,
-            command=reported.command,
-            cause=reported.cause,
-            fault=reported.fault,
-            stream=reported.stream,
-            id=reported.id,
         )
 
     def snapshot(self) -> DeviceSnapshot:

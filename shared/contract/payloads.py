@@ -321,27 +321,21 @@ class ClientSensorData(SensorData, frozen=True, kw_only=True):
     """Relay-wide, persistent and increasing: what replay counts by."""
 
 
-class AccessoryState(Payload, frozen=True, kw_only=True):
-    """The state of one accessory of one device: what was asked, what it reported, and how fresh that is."""
+class AccessoryState(AccessoryStatus, frozen=True, kw_only=True):
+    """The state of one accessory of one device: what was asked, what it reported, and how fresh that is.
+
+    `status` is what the device last reported, after reading the pin back.
+    """
 
     datatime: LocalTime
     """As the original spells it."""
     accessory: Label
-    status: bool
-    """As the device last reported it, after reading the pin back."""
-    device: DeviceId | None = None
     desired: bool | None = None
     """What was last asked for; null when nobody asked."""
     link: bool | None = None
     """Whether the device is connected now."""
     reported_at: Timestamp | None = None
-    level: Level | None = None
-    command: Key | None = None
-    cause: Cause | None = None
-    fault: Fault | None = None
     cursor: Count | None = None
-    stream: Key | None = None
-    id: Count | None = None
 
 
 class ClientMotion(Motion, frozen=True, kw_only=True):
@@ -350,23 +344,12 @@ class ClientMotion(Motion, frozen=True, kw_only=True):
     cursor: Count | None = None
 
 
-class ClientModelTrain(Payload, frozen=True, kw_only=True):
+class ClientModelTrain(ModelTrain, frozen=True, kw_only=True):
     """A training job's news, for pages. `status` is true from the start of training to its end."""
 
     datatime: LocalTime
     accessory: Label
-    status: bool
-    device: DeviceId | None = None
-    stream: Key | None = None
-    id: Count | None = None
     cursor: Count | None = None
-    job: Key | None = None
-    phase: TrainingPhase | None = None
-    reason: Text | None = None
-    progress: Annotated[float, Meta(ge=0, le=1)] | None = None
-    samples: Count | None = None
-    duration_s: Seconds | None = None
-    metrics: dict[Label, Value] = {}
 
 
 class DeviceStatus(Payload, frozen=True, kw_only=True):

@@ -63,22 +63,25 @@ export interface AccessoryInfo {
   sensor?: boolean;
 }
 
-/** The state of one accessory of one device: what was asked, what it reported, and how fresh that is. */
+/** The state of one accessory of one device: what was asked, what it reported, and how fresh that is. `status` is what the device last reported, after reading the pin back. */
 export interface AccessoryState {
-  datatime: string;
-  accessory: string;
-  status: boolean;
   device?: string | null;
-  desired?: boolean | null;
-  link?: boolean | null;
-  reported_at?: string | null;
+  stream?: string | null;
+  taken_at?: string | null;
+  clock?: ClockStamp | null;
+  status: boolean;
+  method?: string | null;
+  id?: number | null;
   level?: number | null;
   command?: string | null;
   cause?: Cause | null;
   fault?: Fault | null;
+  datatime: string;
+  accessory: string;
+  desired?: boolean | null;
+  link?: boolean | null;
+  reported_at?: string | null;
   cursor?: number | null;
-  stream?: string | null;
-  id?: number | null;
 }
 
 /** What one accessory is, read back from its pin. For the infrared sensor, `status` means *watching*, not motion. */
@@ -136,13 +139,12 @@ export interface ClientHello {
 
 /** A training job's news, for pages. `status` is true from the start of training to its end. */
 export interface ClientModelTrain {
-  datatime: string;
-  accessory: string;
-  status: boolean;
   device?: string | null;
   stream?: string | null;
+  taken_at?: string | null;
+  clock?: ClockStamp | null;
+  status: boolean;
   id?: number | null;
-  cursor?: number | null;
   job?: string | null;
   phase?: TrainingPhase | null;
   reason?: string | null;
@@ -150,6 +152,9 @@ export interface ClientModelTrain {
   samples?: number | null;
   duration_s?: number | null;
   metrics?: Record<string, number>;
+  datatime: string;
+  accessory: string;
+  cursor?: number | null;
 }
 
 /** The agent's body, passed through. */

@@ -45,12 +45,16 @@ def connect(path: Path) -> sqlite3.Connection:
 
 
 def connect_reader(path: Path) -> sqlite3.Connection:
-    """Open a file that a writer has prepared, to read."""
+    """Open a file that a writer has prepared, to read. Raises `sqlite3.DatabaseError` when it is damaged."""
     connection = sqlite3.connect(
         f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=5, isolation_level=None, check_same_thread=False
     )
-    connection.text_factory = _text
-    connection.execute("PRAGMA cache_size = -512")
+    try:
+        connection.text_factory = _text
+        connection.execute("PRAGMA cache_size = -512")
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 

@@ -4,7 +4,7 @@
 process dies in between, `load` reads the log again from the watermark on and gathers the same.
 """
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -40,11 +40,13 @@ class Fold:
     upto: int = 0
     """The last cursor that is in it."""
     events: int = 0
-    minutes: dict[tuple[int, int], Bucket] = field(default_factory=dict)
-    """(series, start of the minute) to its bucket."""
+    minutes: dict[int, dict[int, Bucket]] = field(default_factory=dict)
+    """Start of the minute to series to its bucket."""
     latest: dict[tuple[int, str], tuple[Any, ...]] = field(default_factory=dict)
-    last_readings: dict[int, tuple[int, int, float]] = field(default_factory=dict)
-    """Series to (taken_at, cursor, value)."""
+    last_values: dict[int, float] = field(default_factory=dict)
+    """Series to its newest value."""
+    last_stamps: dict[int, tuple[int, int]] = field(default_factory=dict)
+    """Series to (taken_at, cursor) of that."""
     devices: dict[int, tuple[str, int]] = field(default_factory=dict)
     """Device to (name, last seen)."""
     streams: dict[int, tuple[DeviceEntry, Stream]] = field(default_factory=dict)
@@ -55,11 +57,11 @@ class Fold:
         device: DeviceEntry,
         stream: Stream,
         row: tuple[int, int, str, int, int, str],
-        values: Iterable[tuple[int, float]],
+        values: Mapping[int, float],
     ) -> None:
         """Take in a committed event.
 
-        `row` is (cursor, id, event, taken_at, received_at, body), `values` are (series, value).
+        `row` is (cursor, id, event, taken_at, received_at, body), `values` are by series.
         """
         cursor, id_, event, taken_at, received_at, body = row
         if device.row is None or stream.row is None:
@@ -67,19 +69,21 @@ class Fold:
         if id_ < stream.stored.highest:
             stream.late += 1
         stream.stored.add(id_)
+        stream.given.add(id_)
         self.upto = cursor
         self.events += 1
         self.streams[stream.row] = (device, stream)
         self.devices[device.row] = (device.name, received_at)
-        newest = device.is_newest(event, stream.row, id_)
-        if newest:
+        if device.is_newest(event, stream.row, id_):
             self.latest[device.row, event] = (cursor, stream.row, id_, taken_at, received_at, body)
+            self.last_values.update(values)
+            self.last_stamps.update(dict.fromkeys(values, (taken_at, cursor)))
         start = taken_at - taken_at % MINUTE_MS
-        buckets = self.minutes
-        for key, value in values:
-            bucket = buckets.get((key, start))
+        buckets = self.minutes.setdefault(start, {})
+        for key, value in values.items():
+            bucket = buckets.get(key)
             if bucket is None:
-                buckets[key, start] = [1, value, value, value]
+                buckets[key] = [1, value, value, value]
             else:
                 bucket[0] += 1
                 bucket[1] += value
@@ -87,12 +91,11 @@ class Fold:
                     bucket[2] = value
                 elif value > bucket[3]:
                     bucket[3] = value
-            if newest:
-                self.last_readings[key] = (taken_at, cursor, value)
 
     def already_stored(self, device: DeviceEntry, stream: Stream, id_: int) -> None:
         """The log has an event that the ledger did not know of."""
         stream.stored.add(id_)
+        stream.given.add(id_)
         if stream.row is not None:
             self.streams[stream.row] = (device, stream)
 
@@ -103,13 +106,9 @@ class Fold:
 
     def parcel(self) -> "Parcel":
         """What `save` writes, as JSON. The streams' changes are settled: on a failure everything is loaded anew."""
-        by_hour: dict[tuple[int, int], Bucket] = {}
-        for (key, start), (count, total, low, high) in self.minutes.items():
-            hour = by_hour.get((key, start - start % HOUR_MS))
-            if hour is None:
-                by_hour[key, start - start % HOUR_MS] = [count, total, low, high]
-            else:
-                hour[:] = [hour[0] + count, hour[1] + total, min(hour[2], low), max(hour[3], high)]
+        by_minute = [
+            (key, start, *bucket) for start, buckets in self.minutes.items() for key, bucket in buckets.items()
+        ]
         ranges, gone, late = [], [], []
         for row, (device, stream) in self.streams.items():
             stored = stream.stored
@@ -119,15 +118,26 @@ class Fold:
             stored.settled()
         return Parcel(
             upto=self.upto,
-            minutes=as_json([(*key, *bucket) for key, bucket in self.minutes.items()]),
-            hours=as_json([(*key, *bucket) for key, bucket in by_hour.items()]),
+            minutes=as_json(by_minute),
+            hours=as_json(_by_hour(by_minute)),
             latest=as_json([(*key, *row) for key, row in self.latest.items()]),
-            last_readings=as_json([(key, *row) for key, row in self.last_readings.items()]),
+            last_readings=as_json([(key, *stamp, self.last_values[key]) for key, stamp in self.last_stamps.items()]),
             devices=as_json([(row, name, seen, seen) for row, (name, seen) in self.devices.items()]),
             ranges=as_json(ranges),
             gone=as_json(gone),
             late=as_json(late),
         )
+
+
+def _by_hour(minutes_: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    made: dict[tuple[int, int], Bucket] = {}
+    for key, start, count, total, low, high in minutes_:
+        known = made.get((key, start - start % HOUR_MS))
+        if known is None:
+            made[key, start - start % HOUR_MS] = [count, total, low, high]
+        else:
+            known[:] = [known[0] + count, known[1] + total, min(known[2], low), max(known[3], high)]
+    return [(*key, *bucket) for key, bucket in made.items()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,14 +282,16 @@ def rebuild(ledger: Ledger, snapshot: Snapshot) -> Fold:
         stream_of[stream_row][1].stored.add_range(first, last)
     for _, stream in stream_of.values():
         stream.stored.settled()
+        for first, last in stream.stored:
+            stream.given.add_range(first, last)
     for device_row, event, stream_row, id_ in snapshot.latest:
         device_of[device_row].latest[event] = (stream_row, id_)
-    values: dict[int, list[tuple[int, float]]] = {}
+    values: dict[int, dict[int, float]] = {}
     for cursor, series_row, value in snapshot.readings:
-        values.setdefault(cursor, []).append((series_row, value))
+        values.setdefault(cursor, {})[series_row] = value
     fold = Fold(upto=snapshot.marks.get("folded", 0))
     for cursor, stream_row, id_, event, taken_at, received_at, body in snapshot.events:
-        row_values = values.get(cursor, ())
+        row_values = values.get(cursor, {})
         fold.add(*stream_of[stream_row], (cursor, id_, event, taken_at, received_at, body), row_values)
     return fold
 

@@ -17,8 +17,8 @@ class Group:
     first: int
     received_at: int
     rows: Rows
-    values: list[list[tuple[int, float]]]
-    """For each event its (series, value)."""
+    values: list[dict[int, float]]
+    """For each event its values by series."""
 
     @classmethod
     def of(cls, tickets: list[Ticket], first: int, received_at: int) -> "Group":
@@ -34,12 +34,12 @@ class Group:
                 first + index, event.device, event.stream, event.id, event.event, taken_at, received_at, event.body
             )
             events.append((ticket.stream.row, event.id, event.event, taken_at, event.body, digest))
-            own = [
-                (series[quantity], value)
+            own = {
+                series[quantity]: value
                 for quantity, value in event.readings.items()
                 if value is not None and quantity in series
-            ]
-            readings += [(key, taken_at, index, value) for key, value in own]
+            }
+            readings += [(key, taken_at, index, value) for key, value in own.items()]
             values.append(own)
             if event.drop is not None:
                 drop = event.drop

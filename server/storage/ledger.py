@@ -1,9 +1,13 @@
 """What the recorder knows by heart: who there is, and which ids each stream has stored. Only the hub touches it."""
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from server.storage.ranges import IdRanges
 from shared.errors import Code, Refusal
+
+if TYPE_CHECKING:
+    from server.storage.ticket import Ticket
 
 MAX_STREAMS = 1_000
 """Outboxes one device may have had: a new one comes with a new SD card."""
@@ -21,7 +25,9 @@ class Stream:
     stored: IdRanges = field(default_factory=IdRanges)
     """Ids that are committed."""
     given: IdRanges = field(default_factory=IdRanges)
-    """Ids that were offered since the start, stored or not: a later one of them is a resend."""
+    """Those, and ids that were offered since the start and not stored: a later one of them is a resend."""
+    waiting: dict[int, "Ticket"] = field(default_factory=dict)
+    """Ids that are on their way to the log."""
     late: int = 0
     """Events that came after one with a higher id."""
 
@@ -71,6 +77,15 @@ class Ledger:
         if found is None:
             found = self.devices[name] = DeviceEntry(name)
         return found
+
+    def waiting(self) -> list["Ticket"]:
+        """All that is on its way to the log."""
+        return [
+            ticket
+            for device in self.devices.values()
+            for stream in device.streams.values()
+            for ticket in stream.waiting.values()
+        ]
 
     def forget_rows(self) -> None:
         """Keep the names and the ids that were offered, and nothing that the database knows better."""

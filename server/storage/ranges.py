@@ -22,6 +22,8 @@ class IdRanges:
         self.settled()
 
     def __contains__(self, id_: int) -> bool:
+        if not self._lasts or id_ > self._lasts[-1]:
+            return False
         at = bisect_right(self._firsts, id_) - 1
         return at >= 0 and id_ <= self._lasts[at]
 

@@ -10,7 +10,7 @@ waits for nothing. All bookkeeping is done on the hub; the native thread runs on
 
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -36,9 +36,6 @@ __all__ = ["Limits", "Recorder", "Ticket"]
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-
-Key = tuple[str, str, int]
-"""(device, stream, id)"""
 
 _DUPLICATE: Outcome[Stored] = Outcome(value=Stored(duplicate=True, cursor=None))
 
@@ -82,7 +79,7 @@ class Recorder:
         self._in_flight: Group | None = None
         self._ready: Group | None = None
         """The next group, built while the one before it is being written."""
-        self._pending: dict[Key, Ticket] = {}
+        self._waiting = 0
         self._settlers: list[Promise[None]] = []
         self._scheduled = False
         self._working = False
@@ -118,7 +115,7 @@ class Recorder:
     @property
     def waiting(self) -> int:
         """Events that are offered and not yet committed."""
-        return len(self._pending)
+        return self._waiting
 
     @property
     def damaged(self) -> bool:
@@ -135,7 +132,7 @@ class Recorder:
     def seen(self, device: str, stream: str, id_: int) -> bool:
         """Whether this event is stored, or was ever offered since the start: whatever comes now is a resend."""
         known = self._ledger.known(device, stream)
-        return known is not None and (id_ in known.given or id_ in known.stored)
+        return known is not None and id_ in known.given
 
     def offer(self, event: Event) -> Ticket:
         """Put an event on its way to the log. Returns at once.
@@ -146,26 +143,31 @@ class Recorder:
         stream = device.stream(event.stream)
         if event.drop is not None:
             device.stream(event.drop.stream)
-        stored = event.id in stream.stored
-        fresh = not stored and event.id not in stream.given
-        stream.given.add(event.id)
+        fresh = event.id not in stream.given
         ticket = Ticket(event, device, stream, fresh=fresh)
-        if stored:
-            ticket.keep(_DUPLICATE)
+        if not fresh and self._answered(ticket):
             return ticket
-        key = (event.device, event.stream, event.id)
-        first = self._pending.get(key)
-        if first is not None:
-            first.then(lambda outcome: ticket.keep(_DUPLICATE if outcome.error is None else outcome))
-            return ticket
+        stream.given.add(event.id)
         self._admit(event)
-        self._pending[key] = ticket
+        stream.waiting[event.id] = ticket
+        self._waiting += 1
         self._queue.append(ticket)
         self._queue_bytes += len(event.body)
         self._wake()
         if self._working and len(self._queue) == self._limits.group_events:
             soon(self._prepare)
         return ticket
+
+    def _answered(self, ticket: Ticket) -> bool:
+        """Whether a resend needs no place in the queue: it is stored, or the one before it is on its way."""
+        stream, id_ = ticket.stream, ticket.event.id
+        if id_ in stream.stored:
+            ticket.keep(_DUPLICATE)
+            return True
+        first = stream.waiting.get(id_)
+        if first is not None:
+            first.then(lambda outcome: ticket.keep(_DUPLICATE if outcome.error is None else outcome))
+        return first is not None
 
     def submit(self, event: Event) -> Stored:
         """Store an event; returns after COMMIT. Blocks the calling greenlet alone. Raises `Refusal` as `offer` does."""
@@ -205,7 +207,7 @@ class Recorder:
         if self._closed:
             return
         self._closed = True
-        for ticket in list(self._pending.values()):
+        for ticket in self._ledger.waiting():
             try:
                 ticket.wait()
             except Refusal as refusal:
@@ -239,7 +241,7 @@ class Recorder:
         if self._working:
             return
         if self._trouble is not None:
-            if self._asked or self._settlers or self._pending:
+            if self._asked or self._settlers or self._waiting:
                 self._asked = False
                 self._post(self._load, self._loaded)
         elif self._settlers or self._fold_is_due():
@@ -267,7 +269,8 @@ class Recorder:
             if not stored:
                 return tickets
             # A commit whose outcome was not known had succeeded.
-            self._keep(stored, _DUPLICATE)
+            for ticket in stored:
+                self._keep(ticket, _DUPLICATE)
             self._again.appendleft([ticket for ticket in tickets if ticket.event.id not in ticket.stream.stored])
         return []
 
@@ -340,8 +343,7 @@ class Recorder:
             self._fold_since_s = monotonic_s(self._clock)
         group.committed(self._fold)
         for cursor, ticket in enumerate(group.tickets, group.first):
-            del self._pending[_key(ticket)]
-            ticket.keep(Outcome(value=Stored(duplicate=False, cursor=cursor)))
+            self._keep(ticket, Outcome(value=Stored(duplicate=False, cursor=cursor)))
 
     def _not_written(self, tickets: list[Ticket], error: Exception) -> None:
         if isinstance(error, KeyTaken):
@@ -351,8 +353,9 @@ class Recorder:
                 lambda outcome: self._found(tickets, error, outcome),
             )
         elif isinstance(error, RowRefused) and len(tickets) == 1:
-            log.error("event refused by the database: key=%s reason=%s", _key(tickets[0]), error.reason)
-            self._keep(tickets, Outcome(error=Refusal(Code.INVALID_PAYLOAD, error.reason)))
+            (ticket,) = tickets
+            log.error("event refused: device=%s id=%d reason=%s", ticket.device.name, ticket.event.id, error.reason)
+            self._keep(ticket, Outcome(error=Refusal(Code.INVALID_PAYLOAD, error.reason)))
         elif isinstance(error, RowRefused):
             # One event that cannot be stored must not stop the others.
             middle = len(tickets) // 2
@@ -370,10 +373,10 @@ class Recorder:
             self._fold.already_stored(ticket.device, ticket.stream, ticket.event.id)
         self._again.appendleft(tickets)
 
-    def _keep(self, tickets: Iterable[Ticket], outcome: Outcome[Stored]) -> None:
-        for ticket in tickets:
-            del self._pending[_key(ticket)]
-            ticket.keep(outcome)
+    def _keep(self, ticket: Ticket, outcome: Outcome[Stored]) -> None:
+        del ticket.stream.waiting[ticket.event.id]
+        self._waiting -= 1
+        ticket.keep(outcome)
 
     # --- what is derived --------------------------------------------------------------------------------------------
 
@@ -445,13 +448,9 @@ class Recorder:
             log.error("database takes no events: reason=%s", failure.reason, exc_info=None if known else error)
         self._trouble = failure
         self._retry_at_s = monotonic_s(self._clock) + self._limits.pause_s
-        self._keep(tickets, Outcome(error=failure))
+        for ticket in tickets:
+            self._keep(ticket, Outcome(error=failure))
         self._tell_settlers(Outcome(error=failure))
-
-
-def _key(ticket: Ticket) -> Key:
-    event = ticket.event
-    return event.device, event.stream, event.id
 
 
 def _stored_keys(connection: Connection, tickets: list[Ticket]) -> set[tuple[int, int]]:

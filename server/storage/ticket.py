@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from server.storage.bridge import Latch, Outcome, soon
+from server.storage.bridge import Outcome, Pause, soon
 from server.storage.ledger import DeviceEntry, Stream
 from server.storage.records import Event, Stored
 
@@ -13,11 +13,11 @@ T = TypeVar("T")
 class Promise(Generic[T]):
     """What will be known later. Made and kept on the hub."""
 
-    __slots__ = ("_latch", "_outcome", "_then")
+    __slots__ = ("_outcome", "_pauses", "_then")
 
     def __init__(self) -> None:
         self._outcome: Outcome[T] | None = None
-        self._latch: Latch | None = None
+        self._pauses: list[Pause[None]] = []
         self._then: list[Callable[[Outcome[T]], None]] = []
 
     @property
@@ -28,9 +28,9 @@ class Promise(Generic[T]):
     def wait(self) -> T:
         """Wait for the outcome; the calling greenlet alone is blocked. Returns its value or raises its error."""
         if self._outcome is None:
-            if self._latch is None:
-                self._latch = Latch()
-            self._latch.wait()
+            pause: Pause[None] = Pause()
+            self._pauses.append(pause)
+            pause.get()
         if self._outcome is None:
             raise RuntimeError("woken without an outcome")
         return self._outcome.get()
@@ -43,13 +43,12 @@ class Promise(Generic[T]):
             self._tell(told, self._outcome)
 
     def keep(self, outcome: Outcome[T]) -> None:
-        """Make the outcome known."""
+        """Make the outcome known. On the hub: each who waits goes on at once, until it waits for something else."""
         self._outcome = outcome
-        if self._latch is not None:
-            self._latch.set()
-        if self._then:
-            for told in self._then:
-                self._tell(told, outcome)
+        for told in self._then:
+            self._tell(told, outcome)
+        for pause in self._pauses:
+            pause.switch(None)
 
     @staticmethod
     def _tell(told: Callable[[Outcome[T]], None], outcome: Outcome[T]) -> None:
@@ -63,7 +62,7 @@ class Ticket(Promise[Stored]):
     __slots__ = ("device", "event", "fresh", "stream")
 
     def __init__(self, event: Event, device: DeviceEntry, stream: Stream, *, fresh: bool) -> None:
-        super().__init__()
+        self._outcome, self._pauses, self._then = None, [], []
         self.event = event
         self.device = device
         self.stream = stream

@@ -2,6 +2,7 @@
 
 import argparse
 import random
+import shutil
 import signal
 import sys
 import time
@@ -34,6 +35,7 @@ def main() -> int:
     seed = random.SystemRandom().randrange(10**6) if arguments.seed is None else arguments.seed
     out = arguments.out / f"{arguments.database}-{seed}"
     form = short_form if arguments.short else long_form
+    shutil.rmtree(out, ignore_errors=True)
     stages = form(seed, arguments.kills, arguments.database)
     console.print(f"database {arguments.database}, seed {seed}, report in {out}")
     began_s = time.monotonic()
@@ -43,7 +45,8 @@ def main() -> int:
 
     try:
         with world(out, arguments.database, seed) as made:
-            run = Programme(made, stages, arguments.seconds, tell).run()
+            wrecks = 1 if arguments.short else max(1, arguments.kills // 12)
+            run = Programme(made, stages, arguments.seconds, wrecks=wrecks, tell=tell).run()
     except NoPostgres as error:
         console.print(f"[yellow]skipped[/] {error}")
         return 0
@@ -54,6 +57,8 @@ def main() -> int:
     with (out / "report.txt").open("w", encoding="utf-8") as file:
         report(run, Console(file=file, width=140))
     (out / "report.svg").write_text(picture(run), encoding="utf-8")
+    if run.passed:
+        shutil.rmtree(out / "state")
     return 0 if run.passed else 1
 
 

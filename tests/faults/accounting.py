@@ -48,6 +48,8 @@ class Account:
     """Ids that are declared lost and not stored, by reason."""
     unnumbered: int
     """Events that the agent declared lost before they had an id."""
+    differences: dict[Key, str]
+    """What is wrong with those whose hash differs."""
 
 
 def settle(book: Book, contents: Contents) -> Account:
@@ -57,6 +59,11 @@ def settle(book: Book, contents: Contents) -> Account:
     twice = [key for key, count in copies.items() if count > 1]
     generated = {key: made for key, made in book.made.items() if made.fate is not Fate.UNDONE}
     acked = {key for key, made in book.made.items() if made.acked_s is not None} | set(book.acks_of_nothing)
+    differences = {
+        event.key: difference
+        for event in contents.events
+        if event.key in generated and (difference := _difference(generated[event.key], event))
+    }
     declared = _Declared(contents.drops)
     missing = [key for key in _expected(generated, stored) if key not in stored]
     dropped = Counter(reason for key in missing if (reason := declared.reason(key)))
@@ -65,11 +72,7 @@ def settle(book: Book, contents: Contents) -> Account:
             acked_not_stored=_sorted(acked - stored.keys()),
             stored_not_generated=_sorted(stored.keys() - generated.keys()),
             duplicate_keys=_sorted([*twice, *book.given_twice]),
-            hash_mismatch=_sorted(
-                event.key
-                for event in contents.events
-                if event.key in generated and not _same(generated[event.key], event)
-            ),
+            hash_mismatch=_sorted(differences),
             missing_without_record=_sorted(key for key in missing if declared.reason(key) is None),
         ),
         durable=sum(made.fate is Fate.DURABLE for made in book.made.values()),
@@ -83,21 +86,26 @@ def settle(book: Book, contents: Contents) -> Account:
             for event in contents.events
             if event.event == DROP_PUB_PI.name and "first_id" not in event.body
         ),
+        differences=differences,
     )
 
 
-def _same(made: Made, event: StoredEvent) -> bool:
+def _difference(made: Made, event: StoredEvent) -> str:
+    """What of a stored event is not as it was made; an empty text where all is."""
     body = event.body
-    if not event.whole or event.event != made.event or fingerprint(event.event, body) != made.digest:
-        return False
+    if not event.whole:
+        return "the row does not match its own hash"
+    if event.event != made.event or fingerprint(event.event, body) != made.digest:
+        return "the body"
     # The time stamp may differ only where the body says that it was corrected.
     taken_at_ms = to_ms(parse_iso_utc(body["taken_at"]))
     redated = (body.get("clock") or {}).get("redated", False)
     if taken_at_ms != event.taken_at_ms or (taken_at_ms != made.wall_ms and not redated):
-        return False
-    if event.event != SENSOR_DATA_PUB_PI.name:
-        return not event.readings
-    return event.readings == {name: value for name, value in body["data"].items() if value is not None}
+        return f"the time: {body['taken_at']}, column {event.taken_at_ms}, made {made.wall_ms}"
+    values = body["data"] if event.event == SENSOR_DATA_PUB_PI.name else {}
+    if event.readings != {name: value for name, value in values.items() if value is not None}:
+        return "the readings"
+    return ""
 
 
 def _expected(generated: dict[Key, Made], stored: dict[Key, StoredEvent]) -> Iterable[Key]:

@@ -5,7 +5,7 @@ import random
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,7 +21,6 @@ _MOMENT_S = 1.0
 """How long to wait for a kill's moment; it comes not at all while another fault lasts."""
 _AFTER_S = 0.01
 _FILL_EVERY_S = 0.05
-_BACKLOG_S = 1.5
 
 HOLD, SWALLOW = Flow(hold=True), Flow(swallow=True)
 _NETWORK = {
@@ -107,7 +106,7 @@ class Injector:
         elif kind in (Kind.STOP_AGENT, Kind.STOP_RELAY):
             yield "" if self._process(kind).terminate() else "nothing ran that could be stopped"
         else:
-            self._damage_outbox(kind)
+            self._damage_outbox(kind, fault.lasts_s)
             yield ""
 
     def _cut_off(self) -> None:
@@ -129,13 +128,23 @@ class Injector:
         time.sleep(self._rng.choice((0.0, self._rng.uniform(0, _AFTER_S))))
 
     def _kill(self, kind: Kind) -> str:
-        world = self._world
         if kind is Kind.KILL_BACKEND:
-            server = world.server and world.server.process
-            done = bool(server and world.cluster and world.cluster.kill_backend(server.popen.pid, self._rng))
+            done = self._until_it_ran(self._kill_backend)
         else:
-            done = self._process(kind).kill()
+            done = self._until_it_ran(self._process(kind).kill)
         return "" if done else "nothing ran that could be killed"
+
+    def _kill_backend(self) -> bool:
+        cluster, server = self._world.cluster, self._world.server and self._world.server.process
+        return bool(cluster and server and cluster.kill_backend(server.popen.pid, self._rng))
+
+    def _until_it_ran(self, kill: Callable[[], bool]) -> bool:
+        """Another fault may just have ended it."""
+        deadline_s = time.monotonic() + _MOMENT_S
+        while not kill():
+            if time.monotonic() > deadline_s or self.pause(_AFTER_S):
+                return False
+        return True
 
     def _process(self, kind: Kind) -> Supervised:
         if kind is Kind.KILL_POSTGRES and self._world.server is not None:
@@ -187,11 +196,11 @@ class Injector:
             offset_s = -(datetime.now(UTC) - datetime(1970, 1, 1, 0, 5, tzinfo=UTC)).total_seconds()
         set_clock(self._world.clock, offset_s, synchronised="unset" not in how)
 
-    def _damage_outbox(self, kind: Kind) -> None:
+    def _damage_outbox(self, kind: Kind, backlog_s: float) -> None:
         world = self._world
         self._cut_off()
         # What the relay does not have yet is what can be lost.
-        self.pause(_BACKLOG_S)
+        self.pause(backlog_s)
         with world.agent.down():
             name = "outbox.db-wal" if kind in (Kind.FLIP_OUTBOX_LOG, Kind.CUT_OUTBOX_LOG) else "outbox.db"
             damage = flip_bits if kind in (Kind.FLIP_OUTBOX, Kind.FLIP_OUTBOX_LOG) else cut_short

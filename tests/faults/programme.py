@@ -10,10 +10,12 @@ from dataclasses import dataclass, field
 from tests.faults.accounting import Account
 from tests.faults.inject import Injector
 from tests.faults.plan import KILLS, OUTBOX_DAMAGE, Fault, Kind, Lane, Stage
+from tests.faults.relay_damage import Surgery, Wreck, back_up
 from tests.faults.supervisor import Life
-from tests.faults.world import World
+from tests.faults.world import World, free_port
 
 _SAMPLE_S = 0.25
+_SHOWN = 3
 _CALM_S = 120.0
 _BETWEEN_STAGES_S = 2.0
 _AFTERMATH_S = 8.0
@@ -52,6 +54,7 @@ class Run:
     """(when, events made, acked, durable and not acked)"""
     lives: dict[str, list[Life]] = field(default_factory=dict)
     account: Account | None = None
+    wrecks: list[Wreck] = field(default_factory=list)
     calm_s: float | None = None
     """How long the backlog took at the end; None where it was never empty."""
     problems: list[str] = field(default_factory=list)
@@ -65,12 +68,24 @@ class Run:
 class Programme:
     """Runs once."""
 
-    def __init__(self, world: World, stages: Sequence[Stage], seconds: float, tell: Tell = lambda text: None) -> None:
-        """`seconds` bounds the injecting: what has not begun by then is left out, and the run has failed."""
+    def __init__(
+        self,
+        world: World,
+        stages: Sequence[Stage],
+        seconds: float,
+        *,
+        wrecks: int = 0,
+        tell: Tell = lambda text: None,
+    ) -> None:
+        """`seconds` bounds the injecting: what has not begun by then is left out, and the run has failed.
+
+        `wrecks` is how often the relay's own database is damaged in each way, after all else.
+        """
         self._world = world
         self._run = Run(world.database, world.seed, stages, time.monotonic())
         self._injector = Injector(world, random.Random(world.seed))
         self._deadline_s = time.monotonic() + seconds
+        self._wrecks = wrecks if world.database == "sqlite" else 0
         self._tell = tell
         self._over = threading.Event()
         self._crashed: list[Exception] = []
@@ -104,7 +119,17 @@ class Programme:
             self._run.calm_s = self._world.calm(_CALM_S)
         except AssertionError:
             self._run.problems.append(f"not everything was acked within {_CALM_S:.0f} s after the last fault")
-        self._run.account = self._world.settle()
+        kept, backup = self._world.out / "state", self._world.out / "backup"
+        if self._wrecks:
+            backup.unlink(missing_ok=True)
+            back_up(self._world.relay_state, backup)
+        self._run.account = self._world.settle(kept)
+        if self._wrecks:
+            self._tell("damaging copies of the relay's database")
+            surgery = Surgery(kept / "relay", backup, self._world.out, free_port())
+            for wreck in surgery.run(random.Random(self._world.seed), self._wrecks):
+                self._run.wrecks.append(wreck)
+                self._tell(f"{wreck.how}: lost {wreck.lost}, kept {wreck.kept} {'; '.join(wreck.problems)}")
 
     def _do(self, stage: Stage) -> None:
         threads = [
@@ -159,7 +184,10 @@ def judge(run: Run) -> None:
     if account is None:
         problems.append("there is no account")
         return
-    problems += [f"{name}: {count}" for name, count in account.zeros.counts().items() if count]
+    for name, count in account.zeros.counts().items():
+        keys = getattr(account.zeros, name.replace(" ", "_"))[:_SHOWN]
+        shown = ", ".join(f"{key.stream}/{key.id} {account.differences.get(key, '')}".strip() for key in keys)
+        problems += [f"{name}: {count}, such as {shown}"] if count else []
     done = Counter(one.fault.kind for one in run.injected if not one.trouble)
     planned = Counter(fault.kind for stage in run.planned for lane in stage for fault in lane)
     begun = Counter(one.fault.kind for one in run.injected)
@@ -173,6 +201,7 @@ def judge(run: Run) -> None:
         for reason, count in account.dropped.items()
         if reason not in allowed
     ]
+    problems += [f"{wreck.how} {wreck.where}: {problem}" for wreck in run.wrecks for problem in wreck.problems]
     for name, lives in run.lives.items():
         for life in lives:
             if not _excused(run, name, life):

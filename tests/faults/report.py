@@ -20,6 +20,8 @@ def report(run: Run, console: Console) -> None:
     console.rule(f"[bold]faults on {run.database}, seed {run.seed}, {run.ended_s - run.began_s:.0f} s")
     for part in (_faults(run), _words(run), _events(run), _zeros(run)):
         console.print(part)
+    if run.wrecks:
+        console.print(_wrecks(run))
     if run.passed:
         console.print("[green]passed")
     for problem in run.problems:
@@ -91,4 +93,19 @@ def _zeros(run: Run) -> RenderableType:
     if run.account is not None:
         for name, count in run.account.zeros.counts().items():
             table.add_row(name, f"[green]{count}" if count == 0 else f"[red]{count}")
+    return table
+
+
+def _wrecks(run: Run) -> RenderableType:
+    table = Table("copies", "how", "lost", "named by the doctor", "rest intact", "service after s, max", "from backup")
+    table.title = "damage to the relay's database"
+    for how in dict.fromkeys(wreck.how for wreck in run.wrecks):
+        these = [wreck for wreck in run.wrecks if wreck.how == how]
+        table.add_row(
+            str(len(these)),
+            how,
+            *(str(sum(getattr(wreck, what) for wreck in these)) for what in ("lost", "named", "kept")),
+            _times(wreck.restored_s for wreck in these)[1],
+            str(sum(wreck.backup for wreck in these)),
+        )
     return table

@@ -71,13 +71,19 @@ def read_contents(url: str) -> Contents:
 def _event(row: tuple[Any, ...], readings: dict[str, float]) -> StoredEvent:
     device, stream, id_, cursor, event, taken_at, received_at, body, digest = row
     whole = row_hash(cursor, device, stream, id_, event, taken_at, received_at, body) == digest
-    return StoredEvent(Key(device, stream, id_), cursor, event, taken_at, json.loads(body), whole, readings)
+    try:
+        decoded = json.loads(body)
+    except ValueError:
+        decoded = {}
+    return StoredEvent(Key(device, stream, id_), cursor, event, taken_at, decoded, whole, readings)
 
 
 def _fetch(url: str, statements: Iterable[str]) -> list[list[tuple[Any, ...]]]:
     if url.startswith("sqlite:///"):
         path = Path(url.removeprefix("sqlite:///"))
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            # Of a damaged row as much as there is: its hash tells.
+            connection.text_factory = lambda raw: raw.decode(errors="replace")
             return [connection.execute(statement).fetchall() for statement in statements]
     import psycopg
 

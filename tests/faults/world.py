@@ -6,6 +6,7 @@ generator ──▶ proxy ──▶ relay ──▶ SQLite on a small disk, or P
 """
 
 import shutil
+import signal
 import socket
 import sqlite3
 import tempfile
@@ -74,7 +75,7 @@ class World:
         self.clock = self.state / "clock"
         set_clock(self.clock)
         self.journal = Journal(self.out / "journal.jsonl", DEVICE)
-        self.port = _free_port()
+        self.port = free_port()
         self.proxy = self._stack.enter_context(FaultProxy(self.port, seed=self.seed))
         self.relay = Supervised("relay", self._spawn_relay)
         self.agent = Supervised("agent", self._spawn_agent)
@@ -163,10 +164,11 @@ class World:
             made = self.journal.book.made
             return {key for key in kept if key not in made or made[key].acked_s is None}
 
-    def settle(self) -> Account:
-        """Stop agent and relay, and bring journal and database together."""
-        for one in (self.agent, self.relay):
-            one.stop()
+    def settle(self, keep: Path) -> Account:
+        """Kill agent and relay, and bring journal and database together. `keep` gets copies of their states."""
+        for one, state in ((self.agent, self.agent_disk.path), (self.relay, self.relay_state)):
+            one.stop(signal.SIGKILL)
+            shutil.copytree(state, keep / one.name, dirs_exist_ok=True)
         self.journal.close()
         return settle(self.journal.book, read_contents(self.url))
 
@@ -195,6 +197,6 @@ def world(out: Path, database: str, seed: int, **options: float) -> Iterator[Wor
         made.close()
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return int(listener.getsockname()[1])

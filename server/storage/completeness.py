@@ -1,14 +1,14 @@
 """The ledger of completeness: of each stream, which ids are stored, which are missing, which were dropped and why."""
 
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from server.storage.dialect import Dialect
 from server.storage.ranges import IdRanges
-from server.storage.tables import devices, drops, stored_ranges, streams
+from server.storage.sealed import read_ranges
+from server.storage.tables import devices, drops, events, marks, stored_ranges, streams
 
 FIRST_ID = 1
 """Where a stream begins."""
@@ -87,23 +87,25 @@ def stream_records(dialect: Dialect, connection: Connection, device: str | None 
         .select_from(streams.join(devices))
         .order_by(streams.c.id)
     )
-    ranges = select(stored_ranges.c.stream_id, stored_ranges.c.first, stored_ranges.c.last)
     dropped = select(drops.c.stream_id, drops.c.first, drops.c.last, drops.c.reason).order_by(drops.c.cursor)
+    of_ranges = None
     if device is not None:
         named = named.where(devices.c.name == device)
         of_device = select(streams.c.id).select_from(streams.join(devices)).where(devices.c.name == device)
-        ranges = ranges.where(stored_ranges.c.stream_id.in_(of_device))
+        of_ranges = stored_ranges.c.stream_id.in_(of_device)
         dropped = dropped.where(drops.c.stream_id.in_(of_device))
-    stored_of, drops_of = (_grouped(dialect.rows(connection, table)) for table in (ranges, dropped))
+    stored_of, _ = read_ranges(dialect, connection, of_ranges)
+    drops_of: dict[int, list[tuple[int, int, str]]] = {}
+    for row, first, last, reason in dialect.rows(connection, dropped):
+        drops_of.setdefault(row, []).append((first, last, reason))
+    # What is not folded yet is in the log alone.
+    folded = select(marks.c.value).where(marks.c.name == "folded").scalar_subquery()
+    tail = select(events.c.stream_id, events.c.id).where(events.c.cursor > func.coalesce(folded, 0))
+    for row, id_ in dialect.rows(connection, tail):
+        stored_of.setdefault(row, []).append((id_, id_))
     for row, name, stream, late in dialect.rows(connection, named):
-        yield StreamRecord(row, name, stream, late, tuple(stored_of.get(row, ())), tuple(drops_of.get(row, ())))
-
-
-def _grouped(rows: Iterable[list[Any]]) -> dict[int, list[tuple[Any, ...]]]:
-    groups: dict[int, list[tuple[Any, ...]]] = {}
-    for key, *row in rows:
-        groups.setdefault(key, []).append(tuple(row))
-    return groups
+        stored = tuple(IdRanges(stored_of.get(row, ())))
+        yield StreamRecord(row, name, stream, late, stored, tuple(drops_of.get(row, ())))
 
 
 def _explained(hole: tuple[int, int], drops_: Iterable[tuple[int, int, str]]) -> Iterator[DroppedRange]:

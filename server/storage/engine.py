@@ -13,7 +13,6 @@ from server.storage.bridge import Crew, NativeThread, Outcome, from_thread
 from server.storage.dialect import Dialect
 from server.storage.failures import Damaged, DatabaseFailed, KeyTaken, RowRefused
 from server.storage.sqlite import Sqlite
-from shared.errors import Refusal
 from shared.settings import SettingsError
 
 log = logging.getLogger(__name__)
@@ -55,7 +54,7 @@ class Link:
             failure = self.dialect.failure(error)
             # A key that is taken or a value that is refused says nothing against the connection.
             if not isinstance(failure, KeyTaken | RowRefused) or (isinstance(error, DBAPIError) and not self._usable()):
-                self.close()
+                self._discard()
             if failure is None:
                 raise
             if isinstance(failure, Damaged):
@@ -63,14 +62,17 @@ class Link:
             raise failure from error
 
     def close(self) -> None:
-        """Close the connection. Never raises on one that is broken."""
+        """Close the connection."""
         connection, self._connection = self._connection, None
-        if connection is None:
-            return
-        try:
+        if connection is not None:
             connection.close()
-        except DBAPIError:
+
+    def _discard(self) -> None:
+        """Close a connection that may be broken: without a last word to the other end."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
             connection.invalidate()
+            connection.close()
 
     def _usable(self) -> bool:
         return self._connection is not None and not self._connection.invalidated and not self._connection.closed
@@ -133,14 +135,6 @@ class Database:
     def thread(self, *, writes: bool) -> NativeThread[Link]:
         """A further native thread with a link, for long work. The caller closes it."""
         return NativeThread(lambda: Link(self.dialect, writes=writes), Link.close)
-
-    def healthy(self) -> bool:
-        """Whether it answers. Whether it takes events, `Recorder.healthy` knows."""
-        try:
-            self.read(lambda connection: connection.exec_driver_sql("SELECT 1"))
-        except Refusal:
-            return False
-        return True
 
     def close(self) -> None:
         """Finish what runs and close every connection. Idempotent."""

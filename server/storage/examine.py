@@ -4,14 +4,16 @@ from collections.abc import Iterator
 from typing import Any
 
 from msgspec import Struct, field
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, select, true
 
 from server.storage.completeness import StreamLedger, stream_records
+from server.storage.dialect import Dialect
 from server.storage.engine import Database, Progress, silent
 from server.storage.failures import Damaged, DatabaseFailed
-from server.storage.fold import HOUR_MS, MINUTE_MS, marks_of
+from server.storage.fold import HOUR_MS, MINUTE_MS, highest_given, marks_of
 from server.storage.history import logged
 from server.storage.records import LoggedEvent
+from server.storage.sealed import read_ranges
 from server.storage.tables import devices, events, hours, minutes, readings, series
 
 _CHUNK = 1_000
@@ -56,6 +58,8 @@ class Report(Struct):
     rollups: list[WrongRollup] = field(default_factory=list)
     structure: list[str] = field(default_factory=list)
     """What the database says of its own file."""
+    wrong_ranges: int = 0
+    """Streams of which the ledger is not what was written."""
     streams: list[StreamLedger] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
     """Parts of the examination that the damage prevented."""
@@ -63,7 +67,9 @@ class Report(Struct):
     @property
     def sound(self) -> bool:
         """Whether everything stored is as it was written. Ids that never came are not the database's fault."""
-        return not (self.corrupt or self.lost or self.wrong_rollups or self.structure or self.unreadable)
+        return not (
+            self.corrupt or self.lost or self.wrong_ranges or self.wrong_rollups or self.structure or self.unreadable
+        )
 
     @property
     def missing(self) -> int:
@@ -74,7 +80,7 @@ class Report(Struct):
 def examine(database: Database, progress: Progress = silent) -> Report:
     """Look at every row. Blocks the calling greenlet alone, and yields to others every thousand rows.
 
-    Call `Recorder.settle` before it, where there is a recorder, else the newest ids are not in the ledger yet.
+    The relay may go on meanwhile; what it stores after the beginning is not looked at.
     """
     report = Report()
     for part in (_structure, _log, _rollups, _ledger):
@@ -103,32 +109,23 @@ def _structure(database: Database, report: Report, progress: Progress) -> None:
 
 
 def _log(database: Database, report: Report, progress: Progress) -> None:
-    marks, lowest, highest = database.read(_bounds)
-    expected = max(marks.get("pruned", 0) + 1, 1) if lowest is None else min(lowest, marks.get("pruned", 0) + 1)
+    marks, highest = database.read(lambda connection: (marks_of(connection), highest_given(connection)))
+    expected = marks.get("pruned", 0) + 1
     # A restored database begins again above every cursor that had been given.
     jump = (marks.get("restored", 0), marks.get("floor", 0))
     for start in range(expected, highest + 1, _CHUNK):
         stop = min(start + _CHUNK, highest + 1)
-        for cursor, row in _readable(database, start, stop):
-            if cursor > expected:
-                _note_lost(report, expected, cursor - 1, jump)
-            expected = cursor + 1
-            report.events += 1
-            if row is None:
-                _note_corrupt(report, CorruptRow(cursor, "cannot be read"))
-                continue
-            event, digest = LoggedEvent(*row[:-1]), row[-1]
-            if event.fingerprint() != digest:
-                _note_corrupt(report, CorruptRow(cursor, "hash differs", event.device, event.stream, event.id))
+        found = dict(_readable(database, start, stop))
+        # Retention may be at work meanwhile.
+        pruned = database.read(marks_of).get("pruned", 0)
+        lost = []
+        for cursor in range(start, stop):
+            if cursor in found:
+                _look_at(cursor, found[cursor], report)
+            elif cursor > pruned and not jump[0] < cursor <= jump[1]:
+                lost.append(cursor)
+        _note_lost(report, lost)
         progress("checking the log", stop - 1, highest)
-    if expected <= highest:
-        _note_lost(report, expected, highest, jump)
-
-
-def _bounds(connection: Connection) -> tuple[dict[str, int], int | None, int]:
-    lowest, highest = connection.execute(select(func.min(events.c.cursor), func.max(events.c.cursor))).one()
-    marks = marks_of(connection)
-    return marks, lowest, max(highest or 0, marks.get("folded", 0))
 
 
 def _readable(database: Database, start: int, stop: int) -> Iterator[tuple[int, list[Any] | None]]:
@@ -147,72 +144,89 @@ def _readable(database: Database, start: int, stop: int) -> Iterator[tuple[int, 
         yield row[0], row
 
 
-def _note_corrupt(report: Report, row: CorruptRow) -> None:
+def _look_at(cursor: int, row: list[Any] | None, report: Report) -> None:
+    report.events += 1
+    if row is None:
+        corrupt = CorruptRow(cursor, "cannot be read")
+    else:
+        event, digest = LoggedEvent(*row[:-1]), row[-1]
+        if event.fingerprint() == digest:
+            return
+        corrupt = CorruptRow(cursor, "is not what was written", event.device, event.stream, event.id)
     report.corrupt += 1
     if len(report.corrupt_rows) < _SHOWN:
-        report.corrupt_rows.append(row)
+        report.corrupt_rows.append(corrupt)
 
 
-def _note_lost(report: Report, first: int, last: int, jump: tuple[int, int]) -> None:
-    if jump[0] < first <= jump[1]:
-        first = jump[1] + 1
-    if first <= last:
-        report.lost += last - first + 1
-        if len(report.lost_cursors) < _SHOWN:
-            report.lost_cursors.append((first, last))
+def _note_lost(report: Report, cursors: list[int]) -> None:
+    report.lost += len(cursors)
+    ranges = report.lost_cursors
+    for cursor in cursors:
+        if ranges and ranges[-1][1] == cursor - 1:
+            ranges[-1] = (ranges[-1][0], cursor)
+        elif len(ranges) < _SHOWN:
+            ranges.append((cursor, cursor))
 
 
 def _rollups(database: Database, report: Report, progress: Progress) -> None:
     """Make every minute and hour anew of what is still there, and compare."""
     known = database.rows(
-        select(series.c.id, devices.c.name, series.c.quantity, series.c.raw_since, series.c.minutes_since)
-        .select_from(series.join(devices))
-        .order_by(series.c.id)
+        select(series.c.id, devices.c.name, series.c.quantity).select_from(series.join(devices)).order_by(series.c.id)
     )
-    folded = database.read(marks_of).get("folded", 0)
-    for done, (row, device, quantity, raw_since, minutes_since) in enumerate(known, 1):
-        for level, since in (("minute", raw_since), ("hour", minutes_since)):
-            for start in _differing(database, row, level, since, folded):
+    for done, (row, device, quantity) in enumerate(known, 1):
+        for level in ("minute", "hour"):
+            for start in _differing(database, row, level):
                 report.wrong_rollups += 1
                 if len(report.rollups) < _SHOWN:
                     report.rollups.append(WrongRollup(device, quantity, level, start))
         progress("checking roll-ups", done, len(known))
 
 
-def _differing(database: Database, row: int, level: str, since: int | None, folded: int) -> Iterator[int]:
+def _differing(database: Database, row: int, level: str) -> Iterator[int]:
     """Starts of the buckets of one series that are not what their parts make."""
-    table, part, unit = (minutes, readings, MINUTE_MS) if level == "minute" else (hours, minutes, HOUR_MS)
-    time = part.c.taken_at if part is readings else part.c.start
-    first, last = database.read(
-        lambda connection: connection.execute(
-            select(func.min(time), func.max(time)).where(part.c.series_id == row)
-        ).one()
-    )
+    part, time = (readings, readings.c.taken_at) if level == "minute" else (minutes, minutes.c.start)
+    own = select(func.min(time), func.max(time)).where(part.c.series_id == row)
+    first, last = database.read(lambda connection: connection.execute(own).one())
     if first is None:
         return
-    if since is not None:
-        # The bucket in which retention stopped is not whole any more.
-        first = max(first, since + unit - since % unit)
-    start = first - first % unit
-    while start <= last:
+    for start in range(first - first % HOUR_MS, last + 1, _SPAN_MS):
         span = (start, start + _SPAN_MS)
-        kept = select(table.c.start, table.c.count, table.c.total, table.c.low, table.c.high).where(
-            table.c.series_id == row, table.c.start >= span[0], table.c.start < span[1]
+        kept, made, whole_from = database.read(
+            lambda connection, span=span: _both(database.dialect, connection, row, level, span)  # type: ignore[misc]
         )
-        own = (part.c.series_id == row) & (time >= span[0]) & (time < span[1])
-        values = (
-            (func.count(), func.sum(part.c.value), func.min(part.c.value), func.max(part.c.value))
-            if part is readings
-            else (func.sum(part.c.count), func.sum(part.c.total), func.min(part.c.low), func.max(part.c.high))
-        )
-        if part is readings:
-            own &= part.c.cursor <= folded
-        bucket = time - (time % unit + unit) % unit
-        made = select(bucket.label("start"), *values).where(own).group_by(bucket)
-        theirs = {at: bucket_ for at, *bucket_ in database.rows(kept)}
-        ours = {at: bucket_ for at, *bucket_ in database.rows(made)}
-        yield from sorted(at for at in theirs.keys() | ours.keys() if not _same(theirs.get(at), ours.get(at)))
-        start = span[1]
+        differing = (at for at in kept.keys() | made.keys() if not _same(kept.get(at), made.get(at)))
+        yield from sorted(at for at in differing if at >= whole_from)
+
+
+def _both(
+    dialect: Dialect, connection: Connection, row: int, level: str, span: tuple[int, int]
+) -> tuple[dict[int, list[Any]], dict[int, list[Any]], int]:
+    """The buckets as they are kept, as their parts make them, and from when on these parts are all there.
+
+    All of one moment: a relay that runs folds and prunes meanwhile.
+    """
+    if level == "minute":
+        table, part, unit, time, since = minutes, readings, MINUTE_MS, readings.c.taken_at, series.c.raw_since
+        values: tuple[Any, ...] = (func.count(), func.sum(part.c.value), func.min(part.c.value), func.max(part.c.value))
+        own = part.c.cursor <= marks_of(connection).get("folded", 0)
+    else:
+        table, part, unit, time, since = hours, minutes, HOUR_MS, minutes.c.start, series.c.minutes_since
+        values = (func.sum(part.c.count), func.sum(part.c.total), func.min(part.c.low), func.max(part.c.high))
+        own = true()
+    gone = connection.scalar(select(since).where(series.c.id == row))
+    # The bucket in which retention stopped is not whole any more.
+    whole_from = span[0] if gone is None else gone + unit - gone % unit
+    kept = select(table.c.start, table.c.count, table.c.total, table.c.low, table.c.high).where(
+        table.c.series_id == row, table.c.start >= span[0], table.c.start < span[1]
+    )
+    bucket = time - (time % unit + unit) % unit
+    made = (
+        select(bucket.label("start"), *values)
+        .where(part.c.series_id == row, time >= span[0], time < span[1], own)
+        .group_by(bucket)
+    )
+    as_kept, as_made = ({at: rest for at, *rest in dialect.rows(connection, query)} for query in (kept, made))
+    return as_kept, as_made, whole_from
 
 
 def _same(one: list[Any] | None, other: list[Any] | None) -> bool:
@@ -228,6 +242,11 @@ def _same(one: list[Any] | None, other: list[Any] | None) -> bool:
 
 
 def _ledger(database: Database, report: Report, _: Progress) -> None:
-    report.streams = database.read(
-        lambda connection: [record.ledger() for record in stream_records(database.dialect, connection)]
-    )
+    dialect = database.dialect
+
+    def both(connection: Connection) -> tuple[list[StreamLedger], list[int]]:
+        records = stream_records(dialect, connection)
+        return [record.ledger() for record in records], read_ranges(dialect, connection)[1]
+
+    report.streams, damaged = database.read(both)
+    report.wrong_ranges = len(damaged)

@@ -12,6 +12,8 @@ from sqlalchemy import Connection, func, select
 
 from server.storage.dialect import Dialect, as_json, insert_many
 from server.storage.ledger import DeviceEntry, Ledger, Stream
+from server.storage.ranges import IdRanges
+from server.storage.sealed import Ranges, read_ranges, seal
 from server.storage.tables import (
     devices,
     events,
@@ -112,7 +114,9 @@ class Fold:
         ranges, gone, late = [], [], []
         for row, (device, stream) in self.streams.items():
             stored = stream.stored
-            ranges += [(row, first, stored.last_of(first)) for first in stored.changed]
+            for first in stored.changed:
+                last = stored.last_of(first)
+                ranges.append((row, first, last, seal(row, first, last)))
             gone += [(row, first) for first in stored.gone]
             late.append((row, device.row, stream.name, stream.late))
             stored.settled()
@@ -207,7 +211,9 @@ class Snapshot:
     devices: list[list[Any]]
     streams: list[list[Any]]
     series: list[list[Any]]
-    ranges: list[list[Any]]
+    ranges: Ranges
+    damaged: list[int]
+    """Streams whose ledger is damaged."""
     latest: list[list[Any]]
     events: list[list[Any]]
     """The log after the watermark."""
@@ -247,13 +253,15 @@ def load(dialect: Dialect, connection: Connection) -> Snapshot:
         .where(new)
         .order_by(readings.c.cursor)
     )
+    ranges, damaged = read_ranges(dialect, connection)
     return Snapshot(
         marks=known,
         highest=highest_given(connection),
         devices=dialect.rows(connection, select(devices.c.id, devices.c.name)),
         streams=dialect.rows(connection, select(streams.c.id, streams.c.device_id, streams.c.name, streams.c.late)),
         series=dialect.rows(connection, select(series.c.id, series.c.device_id, series.c.quantity)),
-        ranges=dialect.rows(connection, select(stored_ranges.c.stream_id, stored_ranges.c.first, stored_ranges.c.last)),
+        ranges=ranges,
+        damaged=damaged,
         latest=dialect.rows(connection, select(latest.c.device_id, latest.c.event, latest.c.stream_id, latest.c.id)),
         events=dialect.rows(connection, tail),
         readings=dialect.rows(connection, values),
@@ -278,10 +286,8 @@ def rebuild(ledger: Ledger, snapshot: Snapshot) -> Fold:
         stream_of[row] = (entry, stream)
     for row, device_row, quantity in snapshot.series:
         device_of[device_row].series[quantity] = row
-    for stream_row, first, last in snapshot.ranges:
-        stream_of[stream_row][1].stored.add_range(first, last)
-    for _, stream in stream_of.values():
-        stream.stored.settled()
+    for row, (_, stream) in stream_of.items():
+        stream.stored = IdRanges(snapshot.ranges.get(row, ()))
         for first, last in stream.stored:
             stream.given.add_range(first, last)
     for device_row, event, stream_row, id_ in snapshot.latest:

@@ -417,11 +417,12 @@ class Recorder:
 
     def _loaded(self, outcome: Outcome[folding.Snapshot]) -> None:
         if outcome.error is not None:
-            # Nothing that waits can be stored; its senders will try again.
-            self._fail([*self._queue, *(ticket for part in self._again for ticket in part)], outcome.error)
+            # Nothing that waits can be stored; its senders will try again, some of them before the last one is told.
+            waiting = [*self._queue, *(ticket for part in self._again for ticket in part)]
             self._queue.clear()
             self._again.clear()
             self._queue_bytes = 0
+            self._fail(waiting, outcome.error)
             return
         log.info("database takes events again")
         self._take_over(outcome.get())
@@ -430,6 +431,8 @@ class Recorder:
         self._fold = folding.rebuild(self._ledger, snapshot)
         self._fold_since_s = monotonic_s(self._clock)
         self._trouble = None
+        if snapshot.damaged:
+            log.error("ledger damaged, using the log instead: streams=%s", snapshot.damaged)
         stored = snapshot.highest
         if self._claim.mark > stored:
             log.error(

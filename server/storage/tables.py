@@ -115,6 +115,7 @@ stored_ranges = Table(
     Column("stream_id", Big, ForeignKey("streams.id"), primary_key=True),
     Column("first", Big, primary_key=True),
     Column("last", Big, nullable=False),
+    Column("seal", Big, nullable=False),
     sqlite_with_rowid=False,
 )
 

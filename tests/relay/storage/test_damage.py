@@ -5,6 +5,7 @@ import shutil
 import sqlite3
 from pathlib import Path
 
+import gevent
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -15,6 +16,7 @@ from server.storage.examine import examine
 from server.storage.failures import Damaged, DatabaseFailed
 from server.storage.history import History
 from server.storage.recorder import Recorder
+from server.storage.retention import Retention, RetentionPolicy
 from server.storage.salvage import mend, salvage
 from server.storage.tokens import Tokens
 from shared.errors import Refusal
@@ -101,6 +103,21 @@ def test_readings_and_roll_ups_that_do_not_agree_are_located(database, recorder,
     report = examine(database)
     assert {wrong.level for wrong in report.rollups} == level
     assert {(wrong.device, wrong.quantity) for wrong in report.rollups} == {("pi", "temperature")}
+
+
+@pytest.mark.parametrize("column", ["first", "last", "seal"])
+def test_a_damaged_ledger_takes_no_new_event_for_a_duplicate_and_no_old_one_for_new(database, clock, caplog, column):
+    recorder = Recorder.start(database, clock)
+    record(recorder, *(event(id_) for id_ in range(1, 51)), event(1, device="other"))
+    recorder.close()
+    change = f"UPDATE stored_ranges SET {column} = {column} + 8 WHERE last = 50"
+    database.write(lambda connection: connection.execute(text(change)))
+    report = examine(database)
+    assert (report.wrong_ranges, report.sound) == (1, False)
+    again = Recorder.start(database, clock)
+    assert "ledger damaged" in caplog.text
+    assert [again.submit(event(id_)).duplicate for id_ in (1, 50, 51, 58)] == [True, True, False, False]
+    again.close()
 
 
 def test_the_examination_tells_what_never_came(database, recorder):
@@ -273,3 +290,27 @@ def _root_of(path: Path, name: str) -> int:
         (root,) = plain.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", (name,)).fetchone()
     plain.close()
     return int(root)
+
+
+def test_an_examination_of_a_running_relay_raises_no_false_alarm(database, recorder, clock):
+    stop = []
+
+    def busy() -> None:
+        for id_ in range(1, 100_000):
+            if stop:
+                return
+            recorder.submit(event(id_, device=f"pi-{id_ % 5}", stream=str(id_ % 5), taken_at_ms=START_MS + id_ * 700))
+            if id_ % 50 == 0:
+                clock.advance(20)
+            if id_ % 400 == 0:
+                clock.advance(86_400)
+                retention.run()
+
+    retention = Retention(database, clock, RetentionPolicy(log_days=1), recorder.settle)
+    writing = gevent.spawn(busy)
+    gevent.sleep(0.05)
+    reports = [examine(database) for _ in range(5)]
+    stop.append(True)
+    writing.get()
+    assert [report.sound for report in reports] == [True] * 5, reports
+    assert max(report.events for report in reports) > 100

@@ -1,17 +1,21 @@
 """Kills, full disks, servers that go away: what was acked is there, what was not is refused, and it goes on after."""
 
+import itertools
 import os
 import random
 import shutil
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import gevent
 import pytest
 from sqlalchemy import select
 
 from server.settings import RetentionPolicy
+from server.storage import fold
 from server.storage.engine import Database
 from server.storage.examine import examine
 from server.storage.recorder import Limits, Recorder
@@ -139,6 +143,46 @@ def test_a_database_that_another_program_locks_refuses_and_then_goes_on(sqlite_u
     late = recorder.offer(event(2))
     assert not late.fresh, "it may have been shown already"
     assert late.wait().cursor == 2
+    recorder.close()
+
+
+def test_who_is_refused_and_sends_again_at_once_is_answered_too(sqlite_url, opened, clock, monkeypatch):
+    database = opened(sqlite_url)
+    recorder = Recorder.start(database, clock, Limits(pause_s=0))
+    record(recorder, event(1))
+    broken = [True]
+    take_in = database.dialect.take_in
+
+    def fail_at_first(*arguments) -> None:
+        if broken:
+            raise sqlite3.OperationalError("disk I/O error")
+        take_in(*arguments)
+
+    def load(*arguments):
+        if broken:
+            raise sqlite3.OperationalError("disk I/O error")
+        return original_load(*arguments)
+
+    original_load = fold.load
+    monkeypatch.setattr(database.dialect, "take_in", fail_at_first)
+    monkeypatch.setattr(fold, "load", load)
+    tries = []
+
+    def sender(id_: int) -> None:
+        for attempt in itertools.count(1):
+            try:
+                recorder.submit(event(id_))
+            except Refusal:
+                if attempt == 5:
+                    broken.clear()
+            else:
+                tries.append(attempt)
+                return
+
+    with gevent.Timeout(10):
+        gevent.joinall([gevent.spawn(sender, id_) for id_ in range(2, 12)], raise_error=True)
+    assert len(tries) == 10
+    assert recorder.cursor == 11
     recorder.close()
 
 

@@ -124,6 +124,7 @@ def _derived() -> None:
         sa.Column("stream_id", _Big, sa.ForeignKey("streams.id", name="fk_stored_ranges_stream_id"), primary_key=True),
         sa.Column("first", _Big, primary_key=True),
         sa.Column("last", _Big, nullable=False),
+        sa.Column("seal", _Big, nullable=False),
         sqlite_with_rowid=False,
     )
     op.create_table(

@@ -105,7 +105,12 @@ class World:
         wait_for("the first event is acked", lambda: self.journal.book.acked, 60)
 
     def _spawn_relay(self) -> Process:
-        environ = {"STATE_DIRECTORY": str(self.relay_state), "PI_RELAY_LIMITS__DEVICE_EVENTS_PER_S": "5000"}
+        environ = {
+            "STATE_DIRECTORY": str(self.relay_state),
+            "PI_RELAY_LIMITS__DEVICE_EVENTS_PER_S": "5000",
+            # Retention goes by the time stamps, and some say 1970: nothing may go that is to be accounted for.
+            **{f"PI_RELAY_RETENTION__READINGS__{level}_DAYS": "36500" for level in ("RAW", "MINUTE", "HOUR")},
+        }
         if self.cluster is not None:
             environ["PI_RELAY_DATABASE"] = self.cluster.url
         return processes.start("server", ["serve", "--demo", "--port", str(self.port)], environ)

@@ -9,6 +9,9 @@ def main() -> None:
         from gevent import monkey
 
         monkey.patch_all()
+        # The hub never waits, so it gives the interpreter lock up only when it is asked to. By default the thread that
+        # commits would ask ten times less often, and every ack waits for it.
+        sys.setswitchinterval(0.0005)
     from server.cli import app
 
     app()

@@ -4,6 +4,7 @@
 """
 
 import argparse
+import inspect
 import json
 import sys
 from collections.abc import Iterator, Mapping
@@ -31,6 +32,10 @@ def generate() -> dict[str, str]:
     """Every generated file: its path below the project's root, and its text."""
     kinds = sorted({spec.payload for spec in CATALOGUE} | set(_EXTRA_TYPES), key=lambda kind: kind.__name__)
     _, components = msgspec.json.schema_components(kinds, ref_template=_REF)
+    for schema in components.values():
+        if "description" in schema:
+            # Python 3.13 takes the indentation out of a docstring; the files are the same whoever writes them.
+            schema["description"] = inspect.cleandoc(schema["description"])
     files = {EVENTS_MD: _events_md(components), TYPESCRIPT: _typescript(components)}
     for kind in kinds:
         schema = _standalone(kind.__name__, components)

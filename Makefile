@@ -8,12 +8,14 @@ PAGE := server/dashboard
 LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format contract dashboard screenshot bench lock clean
+.PHONY: help setup run test check format contract dashboard screenshot bench lock clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[1mmake %-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run: $(VENV)/.run dashboard ## Set up, then run relay, simulated agent and page (PORT=5000)
+setup: $(VENV)/.run dashboard ## Install what the relay and a simulated agent need, and build the page
+
+run: setup ## Set up, then run relay, simulated agent and page (PORT=5000)
 	@exec $(BIN)/pi-relay demo --port $(PORT) --state .state/demo
 
 test: $(VENV)/.dev dashboard ## Set up, then run all tests (ARGS="-k name" for some)
@@ -51,14 +53,17 @@ lock: $(VENV)/.dev ## Lock the dependencies anew
 	$(LOCK) --extra node pyproject.toml -o .locks/node.txt
 
 clean: ## Remove everything that was built or installed here
-	rm -rf $(VENV) .state $(PAGE)/node_modules $(PAGE)/static .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) .state build *.egg-info $(PAGE)/node_modules $(PAGE)/static
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find pi_agent server shared tests -name __pycache__ -prune -exec rm -rf {} +
 
 # --- Python: one virtual environment, locked with hashes ---------------------------------------------------------------
 
 define install
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' \
-	  || { echo "Python 3.11 to 3.13 is needed; name one: make PYTHON=python3.12"; exit 1; }
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) \
+	  || { echo "Python 3.11 to 3.13 is needed; name one: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
+	@# Without python3-venv, Debian leaves one behind that has no pip.
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv $(VENV) \
 	  || { echo "no virtual environment could be made; on Debian: apt-get install python3-venv"; exit 1; }
 	@echo "installing Python packages ($(1))"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r .locks/$(1).txt

@@ -61,7 +61,8 @@ def _parser() -> argparse.ArgumentParser:
     common.add_argument("--config", type=Path, metavar="FILE", help="settings in TOML")
     commands = parser.add_subparsers(required=True, metavar="COMMAND", title="commands")
 
-    run = commands.add_parser("run", parents=[common], help="work until SIGTERM or Ctrl-C")
+    what = "work until SIGTERM or Ctrl-C"
+    run = commands.add_parser("run", parents=[common], help=what, description=what)
     run.set_defaults(work=_run)
     for name, work, what in (
         ("sense", _sense, "read every part once and show what it says"),

@@ -24,7 +24,7 @@ app = typer.Typer(no_args_is_help=True, help="The relay's database: back it up, 
 
 @app.command("backup")
 def backup(
-    target: Annotated[Path, typer.Argument(help="The file to write.")],
+    target: Annotated[Path, typer.Argument(metavar="FILE", help="The file to write.")],
     config: Config = None,
 ) -> None:
     """Copy the database of a running relay, and restore the copy to a temporary place to prove it.
@@ -42,7 +42,7 @@ def backup(
 
 @app.command("restore")
 def restore(
-    source: Annotated[Path, typer.Argument(help="A file that `pi-relay db backup` wrote.")],
+    source: Annotated[Path, typer.Argument(metavar="FILE", help="A file that `pi-relay db backup` wrote.")],
     config: Config = None,
 ) -> None:
     """Put a backup in the place of the database; the relay must not be running.

@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 import msgspec
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from server.cli.options import DEFAULT_URL, EXIT_FAILED, EXIT_NO_RELAY, AsJson, Token, Url, fail, out
@@ -98,7 +99,10 @@ def clean(
 
 
 def devices(url: Url = DEFAULT_URL, token: Token = None, as_json: AsJson = False) -> None:
-    """List every device that the relay knows."""
+    """List every device that the relay knows.
+
+    Example: pi-relay devices --json | jq .device
+    """
     try:
         with Remote(url, token) as relay:
             snapshot = relay.snapshot()
@@ -108,12 +112,14 @@ def devices(url: Url = DEFAULT_URL, token: Token = None, as_json: AsJson = False
         for known in snapshot.devices:
             typer.echo(msgspec.json.encode(known).decode())
         return
-    table = Table("device", "link", "since", "accessories", "readings")
+    table = Table("device", "link", "since (UTC)", "accessories", "readings")
+    # A name must be there in full: the next command wants it.
+    table.columns[0].overflow = "fold"
     for known in snapshot.devices:
         table.add_row(
             known.device,
             "[green]online[/]" if known.online else "[red]offline[/]",
-            known.since,
+            known.since[:19].replace("T", " "),
             ", ".join(f"{state.accessory} {'on' if state.status else 'off'}" for state in known.accessories) or "–",
             str(len(known.readings)),
         )
@@ -171,4 +177,5 @@ def _line(result: CommandResult) -> str:
     if result.state is CommandState.VERIFIED:
         read = {True: "on", False: "off", None: "confirmed"}[result.status]
         return f"[green]✓[/] {result.device}: {what} is [bold]{read}[/] (read back in {result.elapsed_ms or 0:.1f} ms)"
-    return f"[red]✗[/] {result.device}: {what}: {result.action} {result.state}: {result.message} ({result.code})"
+    why = escape(f"{result.message} ({result.code})")
+    return f"[red]✗[/] {result.device}: {what}: {result.action} {result.state}: {why}"

@@ -5,6 +5,7 @@ from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 out = Console()
 err = Console(stderr=True)
@@ -20,11 +21,11 @@ Token = Annotated[
     str | None, typer.Option(envvar="BREATHLIGHT_TOKEN", help="A viewer's or operator's token; none in demo mode.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")]
-Config = Annotated[Path | None, typer.Option(help="A TOML file with settings; see docs/SETTINGS.md.")]
+Config = Annotated[Path | None, typer.Option(metavar="FILE", help="Settings in TOML; see docs/SETTINGS.md.")]
 DEFAULT_URL = "http://127.0.0.1:5000"
 
 
 def fail(message: str, code: int) -> NoReturn:
     """Say in one line what went wrong, and leave."""
-    err.print(f"[bold red]error:[/] {message}", highlight=False, soft_wrap=True)
+    err.print(f"[bold red]error:[/] {escape(message)}", highlight=False, soft_wrap=True)
     raise typer.Exit(code)

@@ -50,8 +50,12 @@ class Remote:
             self._client.disconnect()
             if isinstance(self._refusal, dict):
                 ack = parse(Ack, self._refusal.get("data"))
-                raise Refusal(ack.code, ack.message or "") from None
-            raise Refusal(Code.UNAVAILABLE, f"no relay at {self._url}: {error}") from None
+                hint = " Give one with --token or BREATHLIGHT_TOKEN." if ack.code == Code.UNAUTHENTICATED else ""
+                raise Refusal(ack.code, (ack.message or "") + hint) from None
+            raise Refusal(
+                Code.UNAVAILABLE,
+                f"no relay at {self._url} ({error}): start one with pi-relay serve, or name yours with --url",
+            ) from None
 
     def _receive(self, spec: EventSpec) -> Any:
         return lambda body: self._inbox.put((spec, body))

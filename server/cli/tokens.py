@@ -35,7 +35,9 @@ def _tokens(config: Config) -> Iterator[Tokens]:
 
 @app.command("add")
 def add(
-    name: Annotated[str, typer.Argument(help="Whose it is; a device's token gives the device its name.")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="Whose it is; a device's token gives the device its name.")
+    ],
     role: Annotated[Role, typer.Option(help="device: a Pi; viewer: sees; operator: sees and switches.")],
     config: Config = None,
 ) -> None:
@@ -68,7 +70,9 @@ def show(config: Config = None, as_json: AsJson = False) -> None:
 
 
 @app.command("revoke")
-def revoke(name: Annotated[str, typer.Argument(help="Whose token to revoke.")], config: Config = None) -> None:
+def revoke(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Whose token to revoke.")], config: Config = None
+) -> None:
     """Revoke a token; its connections end within a few seconds.
 
     Example: pi-relay token revoke kitchen

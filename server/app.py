@@ -192,7 +192,7 @@ def serve(settings: RelaySettings) -> None:
 
 
 def _run(settings: RelaySettings, bound: socket.socket, relay: Relay) -> None:
-    """Serve until a signal comes or a task dies."""
+    """Serve until a signal comes. Raises `SystemExit` when a task has died."""
     server = listener.http_server(bound, relay.flask, settings.limits.connections)
     stopping = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -205,27 +205,34 @@ def _run(settings: RelaySettings, bound: socket.socket, relay: Relay) -> None:
     ]
     server.start()
     host, port = bound.getsockname()[:2]
-    log.info("relay ready: url=http://%s:%d version=%s demo=%s", host, port, VERSION, settings.demo)
+    name = f"[{host}]" if ":" in host else host
+    log.info("relay ready: url=http://%s:%d version=%s demo=%s", name, port, VERSION, settings.demo)
     sdnotify.notify("READY=1")
     stopping.wait()
     log.info("relay stops")
     sdnotify.notify("STOPPING=1")
+    server.close()
     relay.port.shut()
     server.stop(timeout=_STOP_S)
-    gevent.joinall(owned, timeout=_STOP_S)
+    if not all(task.value for task in gevent.joinall(owned, timeout=_STOP_S)):
+        raise SystemExit(1)
 
 
-def _every(interval_s: float, work: Callable[[], None], stopping: Event) -> "gevent.Greenlet[[], None]":
-    """Call `work` again and again until the relay stops. When it fails, the relay ends: systemd restarts it."""
+def _every(interval_s: float, work: Callable[[], None], stopping: Event) -> "gevent.Greenlet[[], bool]":
+    """Call `work` again and again until the relay stops. When it fails, the relay ends: systemd restarts it.
 
-    def run() -> None:
+    The task's value is whether it has come to its end.
+    """
+
+    def run() -> bool:
         try:
             while not stopping.wait(interval_s):
                 work()
+            return True
         except Exception:
             log.exception("a task of the relay died: task=%s", getattr(work, "__qualname__", work))
             stopping.set()
-            raise
+            return False
 
     return gevent.spawn(run)
 
@@ -259,6 +266,7 @@ def _watch(metrics: Metrics, registry: Registry, port: Port, storage: Storage) -
     metrics.watch("devices", "Devices that have been seen.", lambda: len(registry))
     metrics.watch("devices_online", "Devices that are connected.", lambda: sum(device.online for device in registry))
     metrics.watch("connections", "Open Engine.IO connections.", port.connections)
+    metrics.watch("websockets", "Those of them that are websockets.", port.websockets)
     metrics.watch("connections_reaped", "Connections closed because they joined nothing.", lambda: port.reaped)
     metrics.watch("slow_consumers", "Connections closed because they did not read.", lambda: port.slow_consumers)
     metrics.watch("binary_refused", "Binary messages refused.", lambda: port.refused_binary)

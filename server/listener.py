@@ -3,7 +3,10 @@
 Stock pywsgi waits for ever for a request line, a header or a body that never comes.
 """
 
+import logging
+import resource
 import socket
+from contextlib import suppress
 from typing import Any
 
 import gevent
@@ -14,21 +17,42 @@ from server.settings import RelaySettings
 from shared.logs import quiet
 from shared.settings import SettingsError
 
+log = logging.getLogger(__name__)
+
 IDLE_S = 75.0
 HEADERS_S = 10.0
 BODY_S = 10.0
+_OTHER_FILES = 60
+"""What the relay keeps open beside its connections."""
 
 
 class _Patience(WSGIHandler):
     """Closes a connection that keeps the relay waiting."""
 
+    server: "_Server"
+
     def read_requestline(self) -> str:
-        with gevent.Timeout(IDLE_S, TimeoutError()):
-            return str(super().read_requestline())
+        self.server.idle.add(self.socket)
+        try:
+            with gevent.Timeout(IDLE_S, TimeoutError()):
+                return str(super().read_requestline())
+        finally:
+            self.server.idle.discard(self.socket)
 
     def read_request(self, raw_requestline: str) -> Any:
-        with gevent.Timeout(HEADERS_S, TimeoutError()):
-            return super().read_request(raw_requestline)
+        try:
+            with gevent.Timeout(HEADERS_S, TimeoutError()):
+                complete = super().read_request(raw_requestline)
+        except OSError:
+            # Stock pywsgi takes a ValueError for the peer's fault, and anything else for its own, with a traceback.
+            raise ValueError("the headers did not come") from None
+        # A length that is told twice is read one way here and another way by a proxy.
+        return complete and len(self.headers.get_all("Content-Length", [])) <= 1
+
+    def get_environ(self) -> dict[str, Any]:
+        environ: dict[str, Any] = super().get_environ()
+        self.wsgi_input = _Rest(self, self.wsgi_input)  # type: ignore[assignment]  # all that is asked of it
+        return environ
 
     def handle_one_request(self) -> Any:
         try:
@@ -39,6 +63,37 @@ class _Patience(WSGIHandler):
             # The peer is slow or gone; its connection is closed without a line in the log.
             self.close_connection = True
             return None
+
+
+class _Server(WSGIServer):
+    """Stops at once where nobody is being served."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.idle: set[Any] = set()
+        """Connections that are kept open for a request that may never come."""
+
+    def stop(self, timeout: float | None = None) -> None:
+        self.close()
+        for peer in tuple(self.idle):
+            with suppress(OSError):
+                peer.shutdown(socket.SHUT_RDWR)
+        super().stop(timeout)
+
+
+class _Rest:
+    """What the application has left of a request's body. Stock pywsgi waits for ever to see the end of it."""
+
+    def __init__(self, handler: _Patience, body: Any) -> None:
+        self._handler = handler
+        self._body = body
+
+    def _discard(self) -> None:
+        try:
+            with gevent.Timeout(BODY_S, TimeoutError()):
+                self._body._discard()  # noqa: SLF001
+        except TimeoutError:
+            self._handler.close_connection = True
 
 
 def read_body(stream: Any, size: int) -> bytes:
@@ -67,15 +122,28 @@ def listen(settings: RelaySettings) -> socket.socket:
     return listener
 
 
+def _affordable(connections: int) -> int:
+    """As many of `connections` as this process may have files for: a websocket takes two."""
+    files, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 2 * connections + _OTHER_FILES
+    if files < wanted:
+        files = wanted if most == resource.RLIM_INFINITY else min(wanted, most)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (files, most))
+    affordable = max(1, min(connections, (files - _OTHER_FILES) // 2))
+    if affordable < connections:
+        log.warning("fewer connections than set: connections=%d set=%d open_files=%d", affordable, connections, files)
+    return affordable
+
+
 def http_server(listener: socket.socket, app: Any, connections: int) -> WSGIServer:
-    """A server for `app` on `listener`, for at most `connections` at a time."""
-    server: WSGIServer = WSGIServer(
+    """A server for `app` on `listener`, for at most `connections` at a time; further ones wait."""
+    server: WSGIServer = _Server(
         listener,
         app,
         handler_class=_Patience,
         log=None,
         # Bad requests are answered; they are no news.
         error_log=quiet("pywsgi.quiet"),
-        spawn=Pool(connections),
+        spawn=Pool(_affordable(connections)),
     )
     return server

@@ -2,7 +2,7 @@
 
 What it adds to the stock server (each has a test in tests/relay/test_hardening.py or tests/integration/):
 binary frames are refused, a connection that joins nothing is closed, unsent messages per connection are bounded and a
-slow consumer is told and closed, a websocket message is bounded before it is assembled.
+slow consumer is told and closed. What is added to its websocket driver is in `server.fanout.websocket`.
 """
 
 import logging
@@ -11,14 +11,13 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from importlib.util import find_spec
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import gevent
 from engineio import packet as engineio_packet
-from engineio.async_drivers import gevent as engineio_gevent
 from flask_socketio import SocketIO
 from gevent.queue import JoinableQueue
 
+from server.fanout.websocket import FRAME_BYTES, WebSocket
 from server.settings import LimitSettings
 from shared.clock import Clock, monotonic_s
 from shared.contract.events import ERROR_PUB
@@ -30,10 +29,8 @@ from shared.wire import MAX_EVENT_CHARS, StrictPacket
 
 log = logging.getLogger(__name__)
 
-_FRAME_BYTES = 1024 * 1024
-"""A longer websocket message ends the connection: there is nobody to answer who could have sent it by accident."""
-_PACKET_TYPES = tuple("0123456")
 _GRACE_S = 5.0
+_PARTING_S = 0.5
 _DRAIN_S = 0.02
 _HEAD = re.compile(r"(?P<kind>[0-6])(?:\d{1,9}-)?(?P<namespace>/[^,?]*)?")
 _PING_INTERVAL_S, _PING_TIMEOUT_S = 10, 20
@@ -47,6 +44,8 @@ class Port:
         self._limits = limits
         self._clock = clock
         self._first_seen: dict[str, float] = {}
+        self._websockets: dict[Any, WebSocket] = {}
+        self._closed_at: dict[Any, float] = {}
         self.refused_binary = 0
         self.slow_consumers = 0
         self.reaped = 0
@@ -56,7 +55,7 @@ class Port:
             # The front has checked Host and Origin already, for HTTP and Socket.IO alike.
             cors_allowed_origins=[],
             manage_session=False,
-            max_http_buffer_size=_FRAME_BYTES,
+            max_http_buffer_size=FRAME_BYTES,
             ping_interval=_PING_INTERVAL_S,
             ping_timeout=_PING_TIMEOUT_S,
             http_compression=False,
@@ -70,11 +69,10 @@ class Port:
         self._server = self.socketio.server
         self._server.logger = quiet("socketio.quiet")
         eio = self._server.eio
-        self._websockets: WeakKeyDictionary[Any, _WebSocket] = WeakKeyDictionary()
         eio._async = {  # noqa: SLF001
             **eio._async,  # noqa: SLF001
             "queue": partial(_Mailbox, self._limits.mailbox_events, self._limits.mailbox_bytes, self._overflowed),
-            "websocket": partial(_WebSocket, self._websockets),
+            "websocket": partial(WebSocket, self._websockets),
         }
         self._deliver = eio.handlers["message"]
         eio.on("message", self._message)
@@ -86,8 +84,9 @@ class Port:
         self._server.on(name, handler, namespace=namespace)
 
     def join(self, sid: str, namespace: str, room: str) -> None:
-        """Put a connection into a room."""
-        self._server.enter_room(sid, room, namespace=namespace)
+        """Put a connection into a room, unless it has gone by now."""
+        if self.connected(sid, namespace):
+            self._server.enter_room(sid, room, namespace=namespace)
 
     def spawn(self, work: Callable[..., None], *args: Any) -> None:
         """Run `work` after the running handler has yielded; a connect handler's answer is sent by then."""
@@ -135,8 +134,15 @@ class Port:
         """Open Engine.IO connections."""
         return len(self._server.eio.sockets)
 
+    def websockets(self) -> int:
+        """Websockets that are being served."""
+        return len(self._websockets)
+
     def reap(self) -> None:
-        """Close connections that have joined no namespace in time. Call it every second or so."""
+        """Close connections that have joined no namespace in time, and cut those whose peer does not let them end.
+
+        Call it every second or so.
+        """
         now = monotonic_s(self._clock)
         alive = dict(self._server.eio.sockets)
         self._first_seen = {eio_sid: self._first_seen.get(eio_sid, now) for eio_sid in alive}
@@ -144,11 +150,17 @@ class Port:
             if now - self._first_seen[eio_sid] >= self._limits.join_s and not any(self._joined(eio_sid)):
                 self.reaped += 1
                 self._end(eio_sid, socket)
+        self._closed_at = {socket: self._closed_at.get(socket, now) for socket in self._websockets if socket.closed}
+        for socket, closed_at in self._closed_at.items():
+            if now - closed_at >= _GRACE_S:
+                self._websockets[socket].cut()
 
     def shut(self) -> None:
         """End every connection, telling its peer."""
         for eio_sid, socket in list(self._server.eio.sockets.items()):
             self._end(eio_sid, socket)
+        for websocket in self._websockets.values():
+            gevent.spawn_later(_PARTING_S, websocket.cut)
 
     def _joined(self, eio_sid: str) -> Iterator[tuple[Namespace, str]]:
         """The (namespace, sid) pairs of a connection."""
@@ -189,35 +201,9 @@ class Port:
                 gevent.spawn(self._end, eio_sid, socket)
 
     def _end(self, eio_sid: str, socket: Any) -> None:
-        """Close a connection; where its peer does not read, cut it after a grace time."""
+        """Close a connection; where its peer does not read, `reap` cuts it after a grace time."""
         socket.close(wait=False)
         self._server.eio.sockets.pop(eio_sid, None)
-        websocket = self._websockets.get(socket)
-        if websocket is not None:
-            gevent.spawn_later(_GRACE_S, websocket.cut)
-
-
-class _WebSocket(engineio_gevent.WebSocketWSGI):  # type: ignore[misc]  # the library is not typed
-    """The stock driver, with a bound on one message, and a way to cut a peer that does not read."""
-
-    def __init__(self, register: "WeakKeyDictionary[Any, _WebSocket]", handler: Any, server: Any) -> None:
-        super().__init__(handler, server)
-        self.server_args["max_message_size"] = _FRAME_BYTES
-        register[handler.__self__] = self
-
-    def wait(self) -> str | bytes | None:
-        """The next frame. One that is no Engine.IO packet would end the stream with an HTTP error in its midst."""
-        frame: str | bytes | None = super().wait()
-        return "4" + frame if isinstance(frame, str) and frame[:1] not in _PACKET_TYPES else frame
-
-    def cut(self) -> None:
-        """End the TCP connection, so that a writer that waits for its peer wakes up."""
-        websocket = getattr(self, "ws", None)
-        if websocket is not None and websocket.connected:
-            try:
-                websocket.sock.shutdown(2)
-            except OSError:
-                return
 
 
 class _Mailbox(JoinableQueue):  # type: ignore[type-arg]
@@ -272,4 +258,4 @@ def _size(item: Any) -> int:
     return len(data) if isinstance(data, str | bytes) else 0
 
 
-assert _FRAME_BYTES >= 4 * MAX_EVENT_CHARS  # noqa: S101  # an event of any characters fits one frame
+assert FRAME_BYTES >= 4 * MAX_EVENT_CHARS  # noqa: S101  # an event of any characters fits one frame

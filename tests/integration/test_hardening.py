@@ -1,7 +1,10 @@
 """Whatever a peer does wrong gets an answer with a stable code, changes nothing, and is nobody else's trouble."""
 
 import json
+import os
 import socket
+import subprocess
+import sys
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -10,7 +13,7 @@ import pytest
 import websocket
 
 from tests.support import processes
-from tests.support.processes import RelayProcess, wait_for
+from tests.support.processes import ROOT, Process, RelayProcess, wait_for
 from tests.support.raw import RawClient
 
 ROUND = {"id": 1, "datetime": "2026-01-31 23:59:59", "fail": [], "data": {"temperature": 21.0}}
@@ -90,6 +93,20 @@ def test_an_unknown_namespace_is_refused(relay: RelayProcess) -> None:
         assert client.answer.startswith("44/nowhere,")
 
 
+def test_who_leaves_at_once_leaves_nothing_behind(relay: RelayProcess) -> None:
+    before = _gauge(relay, "websockets")
+    for number in range(60):
+        hasty = RawClient(relay.url, "")
+        hasty.send("40/client,{}" if number % 2 else '40/pi,{"device":"hasty"}')
+        hasty.close() if number % 3 else hasty.ws.sock.close()
+    wait_for("they are gone", lambda: _gauge(relay, "websockets") == before)
+
+
+def _gauge(relay: RelayProcess, name: str) -> float:
+    [line] = [line for line in relay.get("/metrics").splitlines() if line.startswith(f"breathlight_{name} ")]
+    return float(line.split()[1])
+
+
 def test_the_log_has_no_traceback_after_all_this(relay: RelayProcess) -> None:
     assert "Traceback" not in relay.process.log
 
@@ -150,11 +167,39 @@ def test_a_slow_request_is_answered_or_closed_in_time(relay: RelayProcess) -> No
     with (
         socket.create_connection(("127.0.0.1", relay.port), timeout=30) as body,
         socket.create_connection(("127.0.0.1", relay.port), timeout=30) as header,
+        socket.create_connection(("127.0.0.1", relay.port), timeout=30) as unread,
+        socket.create_connection(("127.0.0.1", relay.port), timeout=30) as chunks,
+        socket.create_connection(("127.0.0.1", relay.port), timeout=30) as oversized,
     ):
+        unread.sendall(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 10\r\n\r\n")
+        chunks.sendall(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\n")
+        oversized.sendall(b"POST /api/session HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9000000\r\n\r\n")
         body.sendall(b"POST /api/session HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 10\r\n\r\nab")
         header.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Half: ")
         assert _rest(body).startswith(b"HTTP/1.1 408")
         assert _rest(header).startswith(b"HTTP/1.1 40")
+        assert _rest(unread).startswith(b"HTTP/1.1 200")
+        assert _rest(chunks).startswith(b"HTTP/1.1 200")
+        assert _rest(oversized).startswith(b"HTTP/1.1 413")
+    assert "Traceback" not in relay.process.log
+
+
+@pytest.mark.parametrize("headers", [b"Content-Length: 1\r\nContent-Length: 5\r\n", b"Content-Length: \xb2\r\n"])
+def test_a_body_whose_end_is_not_clear_is_refused(relay: RelayProcess, headers: bytes) -> None:
+    with socket.create_connection(("127.0.0.1", relay.port), timeout=5) as peer:
+        peer.sendall(b"POST /api/session HTTP/1.1\r\nHost: 127.0.0.1\r\n" + headers + b"\r\nabcde")
+        assert _rest(peer).startswith(b"HTTP/1.1 400")
+
+
+@pytest.mark.parametrize("headers", [b"", b"Sec-WebSocket-Version: 99\r\nSec-WebSocket-Key: x\r\n"])
+def test_a_handshake_that_is_none_is_answered(relay: RelayProcess, headers: bytes) -> None:
+    with socket.create_connection(("127.0.0.1", relay.port), timeout=5) as peer:
+        peer.sendall(
+            b"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+            b"Connection: Upgrade\r\nUpgrade: websocket\r\n" + headers + b"\r\n"
+        )
+        assert _rest(peer).startswith(b"HTTP/1.1 400")
+    assert "Traceback" not in relay.process.log
 
 
 def _rest(peer: socket.socket) -> bytes:
@@ -181,6 +226,55 @@ def test_a_foreign_host_or_origin_is_refused_in_demo_mode(relay: RelayProcess) -
     with pytest.raises(websocket.WebSocketBadStatusException) as refused:
         RawClient(relay.url, "/client", {}, origin="http://evil.example")
     assert refused.value.status_code == 403
+
+
+def test_a_burst_that_comes_at_once_closes_no_page(tmp_path) -> None:
+    with processes.relay(tmp_path, LIMITS__DEVICE_EVENTS_PER_S="100000", LIMITS__MAILBOX_EVENTS="100") as relay:
+        with (
+            RawClient(relay.url, "/client", {}) as page,
+            RawClient(relay.url, "/pi", {"device": "burst", "contract": "1.0"}) as burst,
+        ):
+            event = b'42/pi,["LED_status_pub_pi",{"status":true}]'
+            frame = websocket.ABNF.create_frame(event, websocket.ABNF.OPCODE_TEXT).format()
+            burst.ws.sock.sendall(frame * 1_000)
+            for _ in range(1_000):
+                page.event("accessory_status_pub_client")
+
+
+def test_what_a_full_socket_takes_in_parts_arrives_whole(tmp_path) -> None:
+    with processes.relay(tmp_path, LIMITS__DEVICE_EVENTS_PER_S="100000", LIMITS__MAILBOX_BYTES="100000000") as relay:
+        slow = RawClient(relay.url, "/client", {}, sockopt=[(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)])
+        with RawClient(relay.url, "/pi", {"device": "wide", "contract": "1.0"}) as wide:
+            data = {f"quantity-{number}": None for number in range(60)}
+            quality = {name: {"state": "failed", "reason": "x" * 400} for name in data}
+            for number in range(400):
+                body = {**ROUND, "id": number, "stream": "s", "data": data, "quality": quality}
+                assert wide.call("sensor_data_pub_pi", body)[0]["ok"]
+            assert [slow.event("sensor_data_pub_client")["id"] for _ in range(400)] == list(range(400))
+        slow.close()
+
+
+def test_with_few_files_to_open_further_connections_wait_their_turn(tmp_path) -> None:
+    command = 'ulimit -n 100; exec "$0" -m server serve --demo --port 0'
+    environ = {**os.environ, "STATE_DIRECTORY": str(tmp_path)}
+    relay = Process(
+        subprocess.Popen(
+            ["sh", "-c", command, sys.executable], cwd=ROOT, env=environ, stderr=subprocess.PIPE, text=True
+        )
+    )
+    wait_for("the relay is ready", lambda: "relay ready" in relay.log)
+    address = ("127.0.0.1", int(relay.log.partition("http://127.0.0.1:")[2].split()[0]))
+    idle = [socket.create_connection(address, timeout=5) for _ in range(100)]
+    for peer in idle[:99]:
+        peer.close()
+    idle[99].sendall(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+    assert idle[99].recv(100).startswith(b"HTTP/1.1 200")
+    began = time.monotonic()
+    assert relay.stop() == 0
+    # A connection that is kept open for a further request does not delay the end.
+    assert time.monotonic() - began < 3
+    idle[99].close()
+    assert "Traceback" not in relay.log
 
 
 def test_others_answers_stay_fast_while_one_peer_misbehaves(relay: RelayProcess, pi: RawClient) -> None:

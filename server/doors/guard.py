@@ -126,7 +126,7 @@ class Guard:
         if connection is not None and refusal.code not in self._told.setdefault(sid, set()):
             self._told[sid].add(refusal.code)
             log.warning(
-                "event refused: from=%s event=%s code=%s: %s",
+                "event refused: from=%s event=%r code=%s: %r",
                 connection.identity.name,
                 event[:64],
                 refusal.code,

@@ -3,8 +3,9 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from http.cookies import CookieError, SimpleCookie
 from typing import Any
+
+from werkzeug.http import parse_cookie
 
 from shared.errors import Code, Refusal
 
@@ -66,8 +67,5 @@ def token_from(environ: Mapping[str, Any], auth: str | None = None) -> str | Non
     scheme, _, credentials = str(environ.get("HTTP_AUTHORIZATION", "")).partition(" ")
     if scheme.lower() == "bearer" and credentials.strip():
         return credentials.strip()
-    try:
-        morsel = SimpleCookie(environ.get("HTTP_COOKIE", "")).get(COOKIE)
-    except CookieError:
-        return None
-    return morsel.value if morsel else None
+    # Not http.cookies: it forgets all that follows a cookie it cannot read, and other programs at this host set theirs.
+    return parse_cookie(environ.get("HTTP_COOKIE")).get(COOKIE)

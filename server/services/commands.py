@@ -32,6 +32,10 @@ from shared.errors import MEANING, Code, Refusal
 
 _REMEMBERED = 1_000
 """Commands whose results can still be asked for."""
+_OPEN = 200
+"""Commands that may wait for one device; what it does not answer must not pile up."""
+_MESSAGE_CHARS = 500
+"""A device's own words may be longer, and must not cost the command its result."""
 _MARGIN_S = 1.0
 """The device may run a command until its time to live has ended; its answer needs a moment more."""
 
@@ -61,12 +65,14 @@ class Command:
     id: str
     request: CommandRequest
     by: str
+    devices: tuple[str, ...]
     results: dict[str, CommandResult] = field(default_factory=dict)
 
     @property
     def final(self) -> bool:
         """Whether every device has its final result."""
-        return all(result.state in FINAL_STATES for result in self.results.values())
+        known = [self.results.get(device) for device in self.devices]
+        return all(result is not None and result.state in FINAL_STATES for result in known)
 
 
 class Commands:
@@ -95,10 +101,10 @@ class Commands:
         devices = self._targets(request)
         if request.accessory is not None and request.device is not None:
             devices[0].info(request.accessory)
-        command = Command(secrets.token_urlsafe(12), request, by)
+        command = Command(secrets.token_urlsafe(12), request, by, tuple(device.name for device in devices))
         self._remember(command)
         self._defer(lambda: self._start_all(command, devices))
-        return Ack(ok=True, code=Code.ACCEPTED, command=command.id, devices=tuple(device.name for device in devices))
+        return Ack(ok=True, code=Code.ACCEPTED, command=command.id, devices=command.devices)
 
     def get(self, command: str) -> Command:
         """A command by its id. Raises `Refusal` with `unknown_command`."""
@@ -160,6 +166,8 @@ class Commands:
                 device.info(request.accessory)
             if device.session is None:
                 raise Refusal(Code.DEVICE_OFFLINE)
+            if len(self._tickets(device.name)) >= _OPEN:
+                raise Refusal(Code.QUEUE_FULL)
         except Refusal as refusal:
             self._finish(ticket, CommandState.REFUSED, refusal.code, refusal.message)
             return
@@ -248,7 +256,7 @@ class Commands:
             code=code,
             at=iso_utc(self._clock.now()),
             accessory=ticket.accessory,
-            message=message,
+            message=message[:_MESSAGE_CHARS],
             status=ticket.status,
             elapsed_ms=round((monotonic_s(self._clock) - ticket.started_s) * 1e3, 3),
         )
@@ -261,5 +269,5 @@ class Commands:
         self._commands[command.id] = command
         if len(self._commands) > _REMEMBERED:
             # The oldest go first; one that is still open is kept until its deadline has passed.
-            finished = (known.id for known in self._commands.values() if known.results and known.final)
+            finished = (known.id for known in self._commands.values() if known.final)
             self._commands.pop(next(finished, ""), None)

@@ -39,7 +39,7 @@ from shared.contract.payloads import (
     SensorData,
 )
 from shared.contract.spec import EventSpec
-from shared.errors import Code
+from shared.errors import Code, Refusal
 from shared.wire import StrictJson
 
 log = logging.getLogger(__name__)
@@ -156,7 +156,7 @@ class Ingest:
         return Event(
             device=device,
             event=spec.name,
-            taken_at_ms=to_ms(parse_iso_utc(body.taken_at) if body.taken_at else now),
+            taken_at_ms=to_ms(_moment(body.taken_at) if body.taken_at else now),
             body=StrictJson.dumps(body),
             stream=stream,
             id=id_,
@@ -177,3 +177,11 @@ class Ingest:
         finally:
             self._live.settle(ticket)
         return Ack(ok=True, code=Code.DUPLICATE if stored.duplicate else Code.STORED, id=event.id)
+
+
+def _moment(text: str) -> datetime:
+    """When it was. Raises `Refusal` for what has the shape of a time and is none, such as a month 13."""
+    try:
+        return parse_iso_utc(text)
+    except (ValueError, OverflowError):
+        raise Refusal(Code.INVALID_PAYLOAD, f"`taken_at` is no time: {text!r}") from None

@@ -68,6 +68,7 @@ class Replay:
         self._live = live
         self._broadcast = broadcast
         self._drained = drained
+        self._running: set[str] = set()
 
     def catch_up(self, sid: str, since: int | None, device: str | None, join: Callable[[], None]) -> None:
         """Send what came after `since` (None: nothing), then call `join` in the turn in which nothing is missing."""
@@ -82,11 +83,20 @@ class Replay:
         join()
 
     def answer(self, sid: str, since: int, device: str | None) -> Ack:
-        """Serve a `replay_request_client`. Raises `Refusal` with `replay_incomplete`."""
+        """Serve a `replay_request_client`. Raises `Refusal`: `replay_incomplete`, `queue_full` while one runs."""
         return Ack(ok=True, code=Code.ACCEPTED, cursor=self._send(sid, since, device))
 
     def _send(self, sid: str, since: int, device: str | None) -> int:
         """Every committed event after `since`. Returns the last cursor."""
+        if sid in self._running:
+            raise Refusal(Code.QUEUE_FULL, "a replay is running already; wait for its end")
+        self._running.add(sid)
+        try:
+            return self._pages(sid, since, device)
+        finally:
+            self._running.discard(sid)
+
+    def _pages(self, sid: str, since: int, device: str | None) -> int:
         while True:
             rows = self._history.replay(since, _PAGE)
             for row in rows:

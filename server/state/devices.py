@@ -56,7 +56,7 @@ class Device:
     def info(self, accessory: str) -> AccessoryInfo:
         """What the device said of an accessory. Raises `Refusal` with `unknown_accessory`."""
         for info in self.hello.accessories:
-            if info.accessory == accessory:
+            if info.accessory == accessory and accessory in ACCESSORIES:
                 return info
         # An original agent tells nothing of itself; it has the two of the contract.
         if accessory in ACCESSORIES and not self.hello.accessories:
@@ -67,7 +67,8 @@ class Device:
         """The accessories that *clean* turns off: all but the sensors."""
         told = {info.accessory: info.sensor for info in self.hello.accessories}
         known = told or {name: events.sensor for name, events in ACCESSORIES.items()}
-        return tuple(name for name, sensor in known.items() if not sensor)
+        # Of another accessory than the contract's no status could tell that it is off.
+        return tuple(name for name, sensor in known.items() if not sensor and name in ACCESSORIES)
 
     def record(self, accessory: str) -> AccessoryRecord:
         """The record of an accessory, made when it is the first time."""

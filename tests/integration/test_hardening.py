@@ -40,6 +40,10 @@ BAD = {
     "two bodies": ('["sensor_data_pub_pi",{},{}]', "invalid_payload"),
     "wrong type": (json.dumps(["sensor_data_pub_pi", {**ROUND, "id": "1"}]), "invalid_payload"),
     "out of range": (json.dumps(["sensor_data_pub_pi", {**ROUND, "data": {"humidity": 101}}]), "invalid_payload"),
+    "a month 13": (
+        json.dumps(["sensor_data_pub_pi", {**ROUND, "stream": "s", "taken_at": "2026-13-01T00:00:00.000Z"}]),
+        "invalid_payload",
+    ),
     "no object": ('["LED_status_pub_pi",true]', "invalid_payload"),
 }
 
@@ -57,6 +61,20 @@ def test_a_bad_event_gets_an_error_ack_and_the_connection_lives_on(pi: RawClient
 def test_without_an_ack_the_error_comes_as_an_event(pi: RawClient, text: str, code: str) -> None:
     pi.send(f"42/pi,{text}")
     assert pi.event("error_pub")["code"] == code
+
+
+def test_what_a_peer_calls_an_event_cannot_write_a_line_of_its_own(relay: RelayProcess, pi: RawClient) -> None:
+    pi.call("x\n12:00:00 ERROR forged", {})
+    assert not any(line.startswith("12:00:00 ERROR") for line in relay.process.lines)
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["points=" + "9" * 5000, "points=%C2%B2", "from=0001-01-01T00:00:00%2B23:59", "to=9999-12-31T23:59:59-23:59"],
+)
+def test_a_chart_that_cannot_be_is_refused(relay: RelayProcess, query: str) -> None:
+    status, answer = relay.http("GET", f"/api/devices/raw-pi/readings?quantity=temperature&{query}")
+    assert (status, answer["code"]) == (422, "invalid_payload")
 
 
 def test_a_refused_event_changes_nothing(relay: RelayProcess, pi: RawClient) -> None:

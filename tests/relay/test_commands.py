@@ -115,6 +115,44 @@ def test_silence_expires_once_and_a_late_answer_changes_nothing() -> None:
     assert house.results(command) == [("kitchen", "sent", "accepted"), ("kitchen", "expired", "no_answer")]
 
 
+def test_a_devices_long_words_do_not_cost_the_result() -> None:
+    house = House("kitchen")
+    refused = house.request(action="off", accessory=LED, device="kitchen")
+    house.wire.of(LED_OFF_PUBLISH_SERVER)[0].acked({"ok": False, "code": "queue_full", "message": "x" * 600})
+    faulty = house.request(action="off", accessory=LED, device="kitchen")
+    house.report("kitchen", False, command=faulty, fault={"code": "hardware_fault", "message": "y" * 500})
+    assert house.results(refused)[-1] == ("kitchen", "refused", "queue_full")
+    assert house.results(faulty)[-1] == ("kitchen", "failed", "hardware_fault")
+
+
+def test_an_accessory_that_is_not_in_the_contract_is_refused_and_no_part_of_clean() -> None:
+    house = House("kitchen")
+    hello = PiHello.build(contract="1.0", accessories=(House.info(), AccessoryInfo.build(accessory="toaster")))
+    house.registry.connected("odd", "sid-odd", hello, house.clock.now())
+    with pytest.raises(Refusal) as refused:
+        house.request(action="off", accessory="toaster", device="odd")
+    assert refused.value.code is Code.UNKNOWN_ACCESSORY
+    command = house.request(action="clean", device="odd")
+    house.report("odd", False, command=command)
+    assert house.results(command)[-1] == ("odd", "verified", "verified")
+
+
+def test_commands_do_not_pile_up_at_a_device_that_answers_nothing() -> None:
+    house = House("kitchen", "hall")
+    for _ in range(200):
+        house.request(action="check", accessory=LED, device="kitchen", ttl_s=86400)
+    one_more = house.request(action="check", accessory=LED, all=True)
+    assert set(house.results(one_more)) == {("kitchen", "refused", "queue_full"), ("hall", "sent", "accepted")}
+
+
+def test_a_command_that_has_not_begun_is_not_final() -> None:
+    house = House("kitchen")
+    begin: list[Any] = []
+    commands = Commands(house.registry, Broadcast(house.wire), house.clock, 10.0, defer=begin.append)
+    ack = commands.request(CommandRequest.build(action="check", accessory=LED, device="kitchen"), by="tester")
+    assert not commands.get(ack.command or "").final
+
+
 def test_an_offline_device_is_sent_nothing() -> None:
     house = House("kitchen")
     house.registry.disconnected("kitchen", "sid-kitchen", house.clock.now())

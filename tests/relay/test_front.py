@@ -100,6 +100,7 @@ def test_compression_is_never_offered_to_a_websocket() -> None:
         ({"HTTP_AUTHORIZATION": "Basic abc"}, None),
         ({"HTTP_COOKIE": "a=b; breathlight=abc"}, "abc"),
         ({"HTTP_COOKIE": "=;;\x00"}, None),
+        ({"HTTP_COOKIE": 'settings={"of":"another program"}; breathlight=abc'}, "abc"),
     ],
 )
 def test_a_token_comes_in_a_header_or_the_cookie(environ: dict[str, str], token: str | None) -> None:

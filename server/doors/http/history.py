@@ -1,5 +1,6 @@
 """History over HTTP: charts, exports, and the ledger that proves what is there."""
 
+import re
 from datetime import datetime, timedelta
 
 import msgspec
@@ -83,7 +84,7 @@ def _moment(name: str, default: datetime) -> datetime:
         return default
     try:
         return parse_iso_utc(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         raise Refusal(
             Code.INVALID_PAYLOAD, f"{name}={text[:40]!r} is no ISO 8601 time with a zone, such as 2026-01-31T12:00:00Z"
         ) from None
@@ -91,6 +92,6 @@ def _moment(name: str, default: datetime) -> datetime:
 
 def _points() -> int:
     text = request.args.get("points", str(_POINTS))
-    if not text.isdigit():
+    if not re.fullmatch("[0-9]{1,9}", text):
         raise Refusal(Code.INVALID_PAYLOAD, f"points={text[:40]!r} is no number")
     return int(text)

@@ -185,17 +185,30 @@ def _rollups(database: Database, report: Report, progress: Progress) -> None:
 def _differing(database: Database, row: int, level: str) -> Iterator[int]:
     """Starts of the buckets of one series that are not what their parts make."""
     part, time = (readings, readings.c.taken_at) if level == "minute" else (minutes, minutes.c.start)
-    own = select(func.min(time), func.max(time)).where(part.c.series_id == row)
-    first, last = database.read(lambda connection: connection.execute(own).one())
-    if first is None:
-        return
-    for start in range(first - first % HOUR_MS, last + 1, _SPAN_MS):
-        span = (start, start + _SPAN_MS)
+    table = minutes if level == "minute" else hours
+    start = _next(database, (time, part.c.series_id == row))
+    while start is not None:
+        span = (start - start % HOUR_MS, start - start % HOUR_MS + _SPAN_MS)
         kept, made, whole_from = database.read(
             lambda connection, span=span: _both(database.dialect, connection, row, level, span)  # type: ignore[misc]
         )
         differing = (at for at in kept.keys() | made.keys() if not _same(kept.get(at), made.get(at)))
         yield from sorted(at for at in differing if at >= whole_from)
+        # Not week by week: one sample that says 1970 would make it half a century of empty weeks.
+        start = _next(
+            database,
+            (time, (part.c.series_id == row) & (time >= span[1])),
+            (table.c.start, (table.c.series_id == row) & (table.c.start >= span[1])),
+        )
+
+
+def _next(database: Database, *wanted: tuple[Any, Any]) -> int | None:
+    """The earliest of some times, each given with what must be true of its row; None where there is none."""
+
+    def find(connection: Connection) -> list[int | None]:
+        return [connection.scalar(select(func.min(time)).where(true_)) for time, true_ in wanted]
+
+    return min((at for at in database.read(find) if at is not None), default=None)
 
 
 def _both(

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
+from server.storage import examine as examination
 from server.storage.engine import Database, dialect_of
 from server.storage.examine import examine
 from server.storage.failures import Damaged, DatabaseFailed
@@ -25,6 +26,7 @@ from tests.relay.storage.building import START_MS, event, record
 from tests.support.clock import FakeClock
 
 _EVENTS = 400
+_BOTH = examination._both
 _OTHER = "(SELECT streams.id FROM streams JOIN devices ON devices.id = device_id WHERE devices.name = 'other')"
 
 
@@ -103,6 +105,16 @@ def test_readings_and_roll_ups_that_do_not_agree_are_located(database, recorder,
     report = examine(database)
     assert {wrong.level for wrong in report.rollups} == level
     assert {(wrong.device, wrong.quantity) for wrong in report.rollups} == {("pi", "temperature")}
+
+
+def test_one_sample_that_says_1970_does_not_make_it_look_at_half_a_century(database, recorder, monkeypatch):
+    record(recorder, event(1, taken_at_ms=300_000), *(event(id_) for id_ in range(2, 51)))
+    recorder.settle()
+    database.write(lambda connection: connection.execute(text("UPDATE minutes SET high = 1000 WHERE start > 300000")))
+    looks = []
+    monkeypatch.setattr(examination, "_both", lambda *given: looks.append(given) or _BOTH(*given))
+    assert {wrong.start_ms > 300_000 for wrong in examine(database).rollups} == {True}
+    assert len(looks) == 4
 
 
 @pytest.mark.parametrize("column", ["first", "last", "seal"])

@@ -3,6 +3,7 @@
 Stock pywsgi waits for ever for a request line, a header or a body that never comes.
 """
 
+import errno
 import logging
 import resource
 import socket
@@ -116,6 +117,10 @@ def listen(settings: RelaySettings) -> socket.socket:
         listener.bind(address)
     except OSError as error:
         listener.close()
+        if error.errno == errno.EADDRNOTAVAIL:
+            raise SettingsError(
+                "host", settings.host, "is not an address of this machine; use one of its own"
+            ) from None
         raise SettingsError("port", settings.port, f"{error.strerror}; choose another one with --port") from None
     listener.listen(1024)
     listener.setblocking(False)  # noqa: FBT003

@@ -49,7 +49,7 @@ class LimitSettings(Struct, frozen=True, kw_only=True):
 Days = Annotated[float, Meta(gt=0, le=36_500)]
 
 
-class Keep(Struct, frozen=True, kw_only=True):
+class Keep(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """For how many days the readings of a quantity are kept, as they came and rolled up."""
 
     raw_days: Annotated[Days, Meta(description="days for which single readings are kept")] = 30.0
@@ -135,9 +135,16 @@ def is_loopback(host: str) -> bool:
 
 
 def state_directory(environ: Mapping[str, str] = os.environ) -> Path:
-    """Where the relay keeps its database; made when it is missing."""
+    """Where the relay keeps its database; made when it is missing. Raises `SettingsError`."""
     base = environ.get("STATE_DIRECTORY", "").split(":")[0]
     home = environ.get("XDG_STATE_HOME") or str(Path("~/.local/state").expanduser())
     directory = Path(base) if base else Path(home) / "breathlight"
-    directory.mkdir(parents=True, exist_ok=True)
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(
+            "STATE_DIRECTORY",
+            str(directory),
+            f"cannot be made ({error.strerror}); name a directory that can be written",
+        ) from None
     return directory

@@ -6,7 +6,8 @@ prefix `PI_AGENT_` is `PI_AGENT_RELAY__URL`. pydantic-settings would let an unkn
 
 import difflib
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from enum import Enum
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
@@ -39,8 +40,8 @@ def load(kind: type[S], file: Path | None, environ: Mapping[str, str], prefix: s
     try:
         return msgspec.convert(tree, kind)
     except msgspec.ValidationError as error:
-        setting, value = _located(str(error), tree)
-        raise SettingsError(setting, value, str(error).split(" - at `")[0]) from None
+        setting, value, annotation = _located(str(error), tree, kind)
+        raise SettingsError(setting, value, _remedy(str(error), annotation)) from None
 
 
 def names(kind: type[Struct], prefix: str = "") -> Iterator[tuple[str, msgspec.structs.FieldInfo]]:
@@ -77,7 +78,7 @@ def _refuse_unknown(kind: type[Struct], tree: Mapping[str, Any], prefix: str) ->
             _refuse_unknown(inner, value, f"{prefix}{name}.")
 
 
-def _unknown(name: str, known: Mapping[str, object]) -> str:
+def _unknown(name: str, known: Collection[str]) -> str:
     close = difflib.get_close_matches(name, known, n=1)
     hint = f"did you mean {close[0]}?" if close else f"known here: {', '.join(sorted(known))}"
     return f"there is no such setting; {hint}"
@@ -89,7 +90,9 @@ def _leaf_type(kind: type[Struct], path: list[str], variable: str, text: str) ->
         struct = _struct_of(current)
         fields = {field.name: field.type for field in msgspec.structs.fields(struct)} if struct else {}
         if name not in fields:
-            raise SettingsError(variable, text, _unknown(name, fields))
+            head = variable[: len(variable) - len(variable.rpartition("__")[2])] if len(path) > 1 else ""
+            head = head or variable[: len(variable) - len("__".join(path))]
+            raise SettingsError(variable, text, _unknown(variable, {head + known.upper() for known in fields}))
         current = fields[name]
     return current
 
@@ -106,7 +109,7 @@ def _from_text(leaf: Any, text: str, variable: str) -> Any:
     try:
         return msgspec.to_builtins(msgspec.convert(text, wanted, strict=False))
     except msgspec.ValidationError as error:
-        raise SettingsError(variable, text, str(error)) from None
+        raise SettingsError(variable, text, _remedy(str(error), leaf)) from None
 
 
 def _put(tree: dict[str, Any], path: list[str], value: Any) -> None:
@@ -115,14 +118,61 @@ def _put(tree: dict[str, Any], path: list[str], value: Any) -> None:
     tree[path[-1]] = value
 
 
-def _located(message: str, tree: Mapping[str, Any]) -> tuple[str, object]:
-    """The setting that msgspec's message points at (`… - at `$.relay.url``), and its value."""
+def _located(message: str, tree: Mapping[str, Any], kind: type[Struct]) -> tuple[str, object, Any]:
+    """The setting that msgspec's message points at (`… - at `$.relay.url``), its value, and what it should be."""
     setting = message.partition(" - at `$.")[2].rstrip("`")
     value: Any = tree
+    annotation: Any = kind
     for name in setting.split(".") if setting else []:
-        value = value.get(name.split("[")[0]) if isinstance(value, Mapping) else value
-    return setting or "(all)", value
+        bare = name.split("[")[0]
+        value = value.get(bare) if isinstance(value, Mapping) else value
+        struct = _struct_of(annotation)
+        fields = {field.name: field.type for field in msgspec.structs.fields(struct)} if struct else {}
+        annotation = fields.get(bare)
+    return setting or "(all)", value, annotation
+
+
+def _remedy(message: str, annotation: Any) -> str:
+    """The validator's message without its place, and what to write instead."""
+    message = message.split(" - at `")[0]
+    if message.startswith("Invalid enum value") and (choices := _choices(annotation)):
+        return f"choose one of {', '.join(choices)}"
+    for wanted, example in (
+        ("Expected `array`", 'write a list: ["a", "b"]'),
+        ("Expected `object`", 'write a table: {name = "value"}'),
+        ("Expected `bool`", "write true or false"),
+        ("Expected `float`", "write a number"),
+        ("Expected `int`", "write a whole number"),
+    ):
+        if message.startswith(wanted):
+            return f"{message}; {example}"
+    return message
+
+
+def _choices(annotation: Any) -> list[str]:
+    """The words of an enum, also inside `Annotated` and unions."""
+    if isinstance(annotation, type) and issubclass(annotation, Enum):
+        return [str(choice.value) for choice in annotation]
+    return [choice for inner in get_args(annotation) for choice in _choices(inner)]
 
 
 def _shown(setting: str, value: object) -> str:
-    return "(hidden)" if any(word in setting.lower() for word in ("token", "password", "secret")) else repr(value)
+    return repr(_redacted(setting, value))
+
+
+def _redacted(name: str, value: object) -> object:
+    """`value` without what must not be shown: a table may hold a secret too."""
+    if any(word in name.lower() for word in ("token", "password", "secret")):
+        return _Hidden()
+    if isinstance(value, Mapping):
+        return {inner: _redacted(str(inner), item) for inner, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_redacted(name, item) for item in value]
+    return value
+
+
+class _Hidden:
+    """Stands for a secret in a message."""
+
+    def __repr__(self) -> str:
+        return "(hidden)"

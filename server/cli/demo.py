@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -11,8 +12,10 @@ from typing import Annotated
 
 import typer
 
-from server.cli.options import EXIT_FAILED, fail, out
+from server import settings
+from server.cli.options import EXIT_FAILED, EXIT_USAGE, fail, out
 from server.settings import DEFAULT_PORT
+from shared.settings import SettingsError
 
 _START_S = 30.0
 _STOP_S = 10.0
@@ -31,9 +34,12 @@ def demo(
     """
     environ = dict(os.environ)
     if state is not None:
-        directory = state.resolve()
-        directory.mkdir(parents=True, exist_ok=True)
-        environ["STATE_DIRECTORY"] = str(directory)
+        environ["STATE_DIRECTORY"] = str(state.resolve())
+    try:
+        settings.state_directory(environ)
+    except SettingsError as error:
+        fail(str(error), EXIT_USAGE)
+    _check_port(port)
     url = f"http://127.0.0.1:{port}"
     signal.signal(signal.SIGTERM, _interrupt)
     children: list[subprocess.Popen[bytes]] = []
@@ -47,6 +53,16 @@ def demo(
         out.print("stopping")
     finally:
         _stop(children)
+
+
+def _check_port(port: int) -> None:
+    """Whoever answers at a port that is taken would be mistaken for the relay that is started here."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            fail(f"port {port}: {error.strerror}; choose another one: make run PORT={port + 1}", EXIT_USAGE)
 
 
 def _interrupt(*_: object) -> None:

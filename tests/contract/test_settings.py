@@ -47,8 +47,8 @@ def test_variables_take_the_type_of_their_setting() -> None:
 @pytest.mark.parametrize(
     ("environ", "said"),
     [
-        ({"APP_RELAY__URI": "x"}, ("APP_RELAY__URI", "'x'", "did you mean url?")),
-        ({"APP_NONSENSE": "x"}, ("APP_NONSENSE", "known here: groups, interval_s, relay, simulate")),
+        ({"APP_RELAY__URI": "x"}, ("APP_RELAY__URI", "'x'", "did you mean APP_RELAY__URL?")),
+        ({"APP_NONSENSE": "x"}, ("APP_NONSENSE", "known here: APP_GROUPS, APP_INTERVAL_S")),
         ({"APP_RELAY__WINDOW": "0"}, ("APP_RELAY__WINDOW", "'0'", ">= 1")),
         ({"APP_SIMULATE": "perhaps"}, ("APP_SIMULATE", "'perhaps'", "bool")),
         ({"APP_GROUPS": "{"}, ("APP_GROUPS", "is not TOML")),
@@ -85,6 +85,15 @@ def test_a_secret_is_not_shown(tmp_path: Path) -> None:
     with pytest.raises(SettingsError) as error:
         read("[relay]\ntoken = 12345", tmp_path)
     assert "12345" not in str(error.value)
+
+
+def test_a_secret_inside_a_table_is_not_shown(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError) as error:
+        read("relay = [{token = 'bl_secret'}]", tmp_path)
+    assert "bl_secret" not in str(error.value)
+    with pytest.raises(SettingsError) as error:
+        read("[relay]\ntoken = 'bl_secret'\nwindow = 0\n[relay.url]\nx = 1", tmp_path)
+    assert "bl_secret" not in str(error.value)
 
 
 def test_every_setting_is_listed_by_its_dotted_name() -> None:

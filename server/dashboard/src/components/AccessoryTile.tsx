@@ -70,7 +70,7 @@ export function AccessoryTile({ device, name }: { device: Device; name: string }
           {age === null ? "has not reported yet" : `reported ${ago(age)}`}
           {accessory && accessory.cause && accessory.cause !== "user" && ` · ${causeName(accessory.cause)}`}
         </p>
-        {name === INFRARED && <MotionLine device={device} now={now + skewMs} />}
+        {name === INFRARED && <MotionLine device={device} watched={reported === true && device.online} now={now + skewMs} />}
         {accessory?.fault && <p className="accessory-fault">{accessory.fault.message || accessory.fault.code}</p>}
       </div>
       <div className="accessory-controls">
@@ -105,13 +105,14 @@ function Unmet({ accessory }: { accessory: Accessory | undefined }) {
   return <p className="ask-note" data-is="unmet">{`last asked: ${accessory.desired ? "on" : "off"} — not what it reports`}</p>;
 }
 
-/** `now` is the relay's time. */
-function MotionLine({ device, now }: { device: Device; now: number }) {
+/** `now` is the relay's time. Where nobody watches, a movement that began has no known end: it is not going on. */
+function MotionLine({ device, watched, now }: { device: Device; watched: boolean; now: number }) {
   const { motion } = device;
   if (!motion) return <p className="motion">No motion seen yet</p>;
+  const moving = motion.motion && watched;
   return (
-    <div className="motion" data-now={motion.motion} data-testid={`motion-${device.name}`} data-count={motion.count}>
-      <p>{motion.motion ? "Motion now" : `Last motion ${ago(Math.max(0, now - motion.at))}`}</p>
+    <div className="motion" data-now={moving} data-testid={`motion-${device.name}`} data-count={motion.count}>
+      <p>{moving ? "Motion now" : `Last motion ${ago(Math.max(0, now - motion.at))}`}</p>
       {motion.count > 0 && <p className="motion-count">{motion.count} since start</p>}
     </div>
   );

@@ -13,7 +13,7 @@ const CAUSES: Record<Cause, string> = {
   lease: "its time was up",
   clean: "everything was turned off",
   local_fault: "a fault on the device",
-  restart: "the device started",
+  restart: "the device started or stopped",
 };
 
 /** The log with an entry on top, or with the entry of the same key replaced where it stands. */

@@ -37,5 +37,5 @@ How its parts are used (each call blocks the calling greenlet alone; all SQL run
     examine(database, progress) -> Report            # every row
     salvage(source, target, progress) -> Salvaged
 
-The native threads must win the interpreter lock from a busy hub: `sys.setswitchinterval(0.0005)` in the serving process.
+The native threads must win the interpreter lock from a busy hub: `sys.setswitchinterval(0.0005)` where it serves.
 """

@@ -32,6 +32,7 @@ class Link:
 
     def __init__(self, dialect: Dialect, *, writes: bool) -> None:
         self.dialect = dialect
+        self._writes = writes
         self._engine = dialect.engine(writes=writes)
         self._connection: Connection | None = None
 
@@ -42,7 +43,14 @@ class Link:
             with connection.begin():
                 return work(connection)
 
-        return self.direct(begun)
+        reused = self._connection is not None
+        try:
+            return self.direct(begun)
+        except DatabaseFailed as failure:
+            # A server that was restarted has ended the connections that lay idle. To read again does no harm.
+            if self._writes or not reused or isinstance(failure, Damaged):
+                raise
+            return self.direct(begun)
 
     def direct(self, work: Callable[[Connection], T]) -> T:
         """Run `work`, which commits for itself. Raises `DatabaseFailed`, and what `work` raises."""

@@ -243,7 +243,11 @@ def test_a_connection_that_the_server_ends_is_made_anew(cluster, clock):
             "WHERE datname = current_database() AND pid <> pg_backend_pid()"
         ).all()
 
-    database.read(end_all)
+    gevent.joinall([gevent.spawn(database.rows, select(events.c.id)) for _ in range(2)], raise_error=True)
+    other = database.thread(writes=True)
+    other.call(lambda link: link.transaction(end_all))
+    other.close()
+    assert len(database.rows(select(events.c.id))) == 1, "reading goes on as if nothing had been"
     with pytest.raises(Refusal):
         recorder.submit(event(2))
     clock.advance(1)

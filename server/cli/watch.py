@@ -1,6 +1,7 @@
 """The live view in a terminal."""
 
 import time
+from contextlib import closing
 from typing import Annotated, Any
 
 import msgspec
@@ -10,8 +11,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from server.cli.options import DEFAULT_URL, EXIT_NO_RELAY, AsJson, Token, Url, fail, out
-from server.cli.remote import Remote
+from server.cli.options import DEFAULT_URL, EXIT_NO_RELAY, AsJson, Token, Url, err, fail, out
+from server.cli.remote import Feed
 from shared.clock import SystemClock, iso_utc, parse_iso_utc
 from shared.contract import events
 from shared.contract.payloads import AccessoryState, ClientSensorData, DeviceStatus, LastReading, Snapshot, parse
@@ -28,34 +29,42 @@ def watch(
     device: Annotated[str | None, typer.Option("--device", "-d", help="This device alone.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show live what every device measures and is; Ctrl-C ends it.
+    """Show live what every device measures and is, across restarts of the relay; Ctrl-C ends it.
 
     Example: pi-relay watch --json | jq .body.data.temperature
     """
     try:
-        with Remote(url, token, device) as relay:
-            _print_json(relay) if as_json else _show(relay, url)
+        with closing(Feed(url, token, device)) as feed:
+            _print_json(feed) if as_json else _show(feed, url)
     except Refusal as refusal:
         fail(f"{refusal.message} ({refusal.code})", EXIT_NO_RELAY)
     except KeyboardInterrupt:
         return
 
 
-def _print_json(relay: Remote) -> None:
-    for spec, body in relay.events():
-        typer.echo(msgspec.json.encode({"event": spec.name, "body": body}).decode())
+def _print_json(feed: Feed) -> None:
+    away = False
+    while True:
+        for spec, body in feed.events(1.0):
+            if away:
+                away = False
+                err.print("the relay is back", highlight=False)
+            typer.echo(msgspec.json.encode({"event": spec.name, "body": body}).decode())
+        if not feed.connected and not away:
+            away = True
+            err.print("the relay is away, trying again", highlight=False)
 
 
-def _show(relay: Remote, url: str) -> None:
+def _show(feed: Feed, url: str) -> None:
     view = View(url)
     with Live(view.render(), console=out, refresh_per_second=4, screen=out.is_terminal) as live:
         while True:
             until = time.monotonic() + 0.25
-            for spec, body in relay.events(0.25):
+            for spec, body in feed.events(0.25):
                 view.take(spec, body)
                 if time.monotonic() >= until:
                     break
-            live.update(view.render())
+            live.update(view.render(connected=feed.connected))
 
 
 class View:
@@ -97,8 +106,8 @@ class View:
             at = body.taken_at or iso_utc(self._clock.now())
             readings[name] = LastReading.build(value=value, taken_at=at, quality=body.quality.get(name))
 
-    def render(self) -> Group:
-        """The picture of now."""
+    def render(self, *, connected: bool = True) -> Group:
+        """The picture of now, or of when the relay was last there."""
         table = Table(title=f"Breathlight at {self._url}", expand=True)
         for heading in ("device", "readings", "accessories"):
             table.add_column(heading)
@@ -107,7 +116,8 @@ class View:
             name = Text(device, style="bold green" if online else "bold red")
             name.append("" if online else "\noffline", style="red")
             table.add_row(name, self._readings_text(device), self._accessories_text(device, online))
-        return Group(table, *(Text(f"  {line}", style="dim") for line in self._news))
+        away = [] if connected else [Text("  the relay is away, trying again", style="bold red")]
+        return Group(table, *away, *(Text(f"  {line}", style="dim") for line in self._news))
 
     def _readings_text(self, device: str) -> Text:
         text = Text()

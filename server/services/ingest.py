@@ -87,7 +87,7 @@ class Ingest:
 
         def note() -> Shown:
             frame = frames.motion(name, body, self._recorder.cursor)
-            device.note_motion(frame)
+            device.note_motion(frame, now)
             return MOTION_PUB_CLIENT, frame
 
         return self._take(self._event(MOTION_PUB_PI, name, body, body.id, now), note)

@@ -1,5 +1,7 @@
 """What the relay knew before it was restarted, from its database. Everything is offline until it comes back."""
 
+import logging
+
 from server.services import frames
 from server.state.devices import Registry
 from server.storage.records import LoggedEvent, State, from_ms
@@ -7,6 +9,8 @@ from shared.contract.events import ACCESSORIES, MODEL_TRAIN_PUB_PI, MOTION_PUB_P
 from shared.contract.payloads import AccessoryStatus, ModelTrain, Motion, PiHello, SensorData, parse
 from shared.errors import Refusal
 from shared.wire import StrictJson
+
+log = logging.getLogger(__name__)
 
 _ACCESSORY_OF = {events.status.name: accessory for accessory, events in ACCESSORIES.items()}
 
@@ -18,7 +22,11 @@ def restore(registry: Registry, state: State) -> None:
         device.hello = _hello(known.info)
         device.original = device.hello.contract is None
     for row in state.events:
-        _note(registry, row)
+        try:
+            _note(registry, row)
+        except Refusal as refusal:
+            # One row that cannot be read must not keep the relay from starting; the device will say it anew.
+            log.warning("stored event not understood: cursor=%d event=%s: %s", row.cursor, row.event, refusal.message)
 
 
 def _hello(info: dict[str, object]) -> PiHello:
@@ -36,7 +44,7 @@ def _note(registry: Registry, row: LoggedEvent) -> None:
     if row.event == SENSOR_DATA_PUB_PI.name:
         device.note_readings(parse(SensorData, body), at)
     elif row.event == MOTION_PUB_PI.name:
-        device.note_motion(frames.motion(row.device, parse(Motion, body), row.cursor))
+        device.note_motion(frames.motion(row.device, parse(Motion, body), row.cursor), at)
     elif row.event == MODEL_TRAIN_PUB_PI.name:
         device.training = frames.training(row.device, parse(ModelTrain, body), at, row.cursor)
     elif row.event in _ACCESSORY_OF:

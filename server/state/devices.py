@@ -47,6 +47,8 @@ class Device:
     readings: dict[str, LastReading] = field(default_factory=dict)
     motion: ClientMotion | None = None
     training: ClientModelTrain | None = None
+    _as_of: dict[str, str] = field(default_factory=dict)
+    """Of each kind of news, when the newest was taken."""
 
     @property
     def online(self) -> bool:
@@ -80,25 +82,37 @@ class Device:
         """Take the values of a round that are not older than what is known."""
         taken_at = body.taken_at or iso_utc(now)
         for name, value in body.data.items():
-            known = self.readings.get(name)
-            if known is None or taken_at >= known.taken_at:
+            if self._is_news(f"reading {name}", body.taken_at, now):
                 unit = QUANTITIES[name].unit if name in QUANTITIES else ""
                 self.readings[name] = LastReading(
                     value=value, unit=unit, taken_at=taken_at, quality=body.quality.get(name)
                 )
 
-    def note_motion(self, frame: ClientMotion) -> None:
+    def note_motion(self, frame: ClientMotion, now: datetime) -> None:
         """Take a movement that is not older than what is known."""
-        if self.motion is None or _not_older(frame.taken_at, self.motion.taken_at):
+        if self._is_news("motion", frame.taken_at, now):
             self.motion = frame
 
     def note_status(self, accessory: str, body: AccessoryStatus, now: datetime) -> AccessoryState | None:
         """Take a status, and return the state that pages see; None where it is older than what is known."""
         record = self.record(accessory)
-        if record.reported is not None and not _not_older(body.taken_at, record.reported.taken_at):
+        if not self._is_news(f"status {accessory}", body.taken_at, now):
             return None
         record.reported, record.reported_at = body, now
         return self.state_of(record)
+
+    def _is_news(self, of: str, taken_at: str | None, now: datetime) -> bool:
+        """Whether this is not older than the newest of its kind; a missing time stamp says nothing.
+
+        One from the future counts as taken now: else all that follows were old once the device's clock is set right.
+        """
+        if taken_at is None:
+            return True
+        at = min(taken_at, iso_utc(now))
+        if at < self._as_of.get(of, ""):
+            return False
+        self._as_of[of] = at
+        return True
 
     def state_of(self, record: AccessoryRecord) -> AccessoryState | None:
         """An accessory as pages see it; None before its first report: a state is never invented."""
@@ -132,11 +146,6 @@ class Device:
             motion=self.motion,
             training=self.training,
         )
-
-
-def _not_older(ours: str | None, theirs: str | None) -> bool:
-    """Time stamps of the contract sort as text; one that is missing says nothing."""
-    return ours is None or theirs is None or ours >= theirs
 
 
 class Registry:

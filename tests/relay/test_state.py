@@ -1,0 +1,51 @@
+"""What pages are shown as now is the newest that a device has said, whatever its clock says."""
+
+from datetime import timedelta
+
+from server.services.restore import restore
+from server.state.devices import Device, Registry
+from server.storage.records import LoggedEvent, State, to_ms
+from shared.clock import iso_utc
+from shared.contract.payloads import AccessoryStatus, SensorData
+from tests.support.clock import FakeClock
+
+LED = "breath_light"
+
+
+def status(on: bool, taken_at: str) -> AccessoryStatus:
+    return AccessoryStatus.build(status=on, taken_at=taken_at)
+
+
+def test_late_news_out_of_a_backlog_are_not_what_is_now() -> None:
+    clock = FakeClock()
+    device = Device("pi", since=clock.now())
+    assert device.note_status(LED, status(True, iso_utc(clock.now())), clock.now())
+    late = iso_utc(clock.now() - timedelta(minutes=5))
+    assert device.note_status(LED, status(False, late), clock.now()) is None
+    [shown] = device.snapshot().accessories
+    assert shown.status is True
+
+
+def test_a_clock_that_was_ahead_does_not_freeze_what_is_shown() -> None:
+    clock = FakeClock()
+    device = Device("pi", since=clock.now())
+    device.note_status(LED, status(True, "2099-01-01T00:00:00.000Z"), clock.now())
+    body = {"id": 1, "datetime": "2099-01-01 00:00:00", "fail": [], "taken_at": "2099-01-01T00:00:00.000Z"}
+    device.note_readings(SensorData.build(**body, data={"temperature": 20.0}), clock.now())
+    clock.advance(1)
+    now = iso_utc(clock.now())
+    assert device.note_status(LED, status(False, now), clock.now())
+    device.note_readings(SensorData.build(**{**body, "taken_at": now}, data={"temperature": 21.0}), clock.now())
+    assert device.readings["temperature"].value == 21.0
+
+
+def test_a_stored_event_that_cannot_be_read_does_not_keep_the_relay_from_starting() -> None:
+    clock = FakeClock()
+    at = to_ms(clock.now())
+    rows = [
+        LoggedEvent(1, "pi", "s", 1, "LED_status_pub_pi", at, at, "{"),
+        LoggedEvent(2, "pi", "s", 2, "LED_status_pub_pi", at, at, '{"status":true}'),
+    ]
+    registry = Registry({})
+    restore(registry, State(devices=(), readings=(), events=tuple(rows)))
+    assert registry.get("pi").record(LED).reported == AccessoryStatus.build(status=True)

@@ -20,7 +20,7 @@ run: setup ## Set up, then run relay, simulated agent and page (PORT=5000)
 
 test: $(VENV)/.dev dashboard ## Set up, then run all tests (ARGS="-k name" for some)
 	@cd $(PAGE) && PATH="$(NODE_PATH_FIRST)" npm test --silent
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
 
 check: $(VENV)/.dev $(PAGE)/node_modules/.package-lock.json ## Lint, types, architecture, generated files
 	$(BIN)/ruff check

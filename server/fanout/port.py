@@ -25,6 +25,7 @@ from shared.contract.payloads import ErrorBody, Payload
 from shared.contract.spec import EventSpec, Namespace
 from shared.errors import MEANING, Code
 from shared.logs import quiet
+from shared.settings import SettingsError
 from shared.wire import MAX_EVENT_CHARS, StrictPacket
 
 log = logging.getLogger(__name__)
@@ -244,9 +245,14 @@ class _Mailbox(JoinableQueue):  # type: ignore[type-arg]
 
 
 def refuse_gevent_websocket() -> None:
-    """python-engineio prefers gevent-websocket without a word; one 60 MB frame would stall every peer for 20 s."""
+    """python-engineio prefers gevent-websocket without a word; one 60 MB frame would stall every peer for 20 s.
+
+    Raises `SettingsError`.
+    """
     if find_spec("geventwebsocket"):
-        raise RuntimeError("gevent-websocket is installed and cannot be used: pip uninstall gevent-websocket")
+        raise SettingsError(
+            "(packages)", "gevent-websocket", "cannot be used; remove it: pip uninstall gevent-websocket"
+        )
 
 
 def _error(code: Code) -> ErrorBody:

@@ -10,6 +10,7 @@ from server.doors.guard import Answer, Connection, Guard, Handler
 from server.doors.welcome import serve
 from server.fanout.port import Port
 from server.security.identity import Gatekeeper, Role, token_from
+from server.security.rate import RateLimit
 from server.services.ingest import Ingest
 from server.services.presence import Presence
 from server.state.devices import Registry
@@ -22,6 +23,10 @@ log = logging.getLogger(__name__)
 
 ORIGINAL_ACK = (True, "receive", 200)
 """What an original agent expects on success."""
+
+
+_CONNECTS_PER_S = 20
+"""Of one device, averaged over ten seconds."""
 
 
 class PiDoor:
@@ -38,6 +43,8 @@ class PiDoor:
     ) -> None:
         self._port = port
         self._guard = guard
+        # Each one costs a line in the log, a row in the database and an event to every page.
+        self._connects = RateLimit(_CONNECTS_PER_S)
         self._gatekeeper = gatekeeper
         self._registry = registry
         self._presence = presence
@@ -63,6 +70,7 @@ class PiDoor:
         identity.require(Role.DEVICE)
         # Outside demo mode the token decides the name, whatever the program says it is.
         name = identity.name if identity.token is not None else hello.device or self._named_after(environ)
+        self._connects.hit(name)
         self._guard.admit(Connection(sid, identity, device=name, original=hello.contract is None))
         self._presence.connected(name, sid, hello)
 

@@ -16,6 +16,7 @@ from shared.clock import Clock, iso_utc, monotonic_s
 from shared.contract.events import ACCESSORIES, COMMAND_RESULT_PUB_CLIENT, SERVER_CLEAN_PUB
 from shared.contract.payloads import (
     FINAL_STATES,
+    PASSIVE,
     AccessoryStatus,
     Ack,
     Action,
@@ -116,8 +117,7 @@ class Commands:
     def reported(self, device: Device, accessory: str, status: AccessoryStatus) -> None:
         """A status arrived: it may be what a command waits for."""
         for ticket in self._tickets(device.name):
-            answers = status.command == ticket.command or (device.original and status.command is None)
-            if answers and accessory in ticket.awaits:
+            if accessory in ticket.awaits and _answers(ticket, device, status):
                 self._confirm(ticket, accessory, status)
 
     def disconnected(self, device: str) -> None:
@@ -271,3 +271,14 @@ class Commands:
             # The oldest go first; one that is still open is kept until its deadline has passed.
             finished = (known.id for known in self._commands.values() if known.final)
             self._commands.pop(next(finished, ""), None)
+
+
+def _answers(ticket: Ticket, device: Device, status: AccessoryStatus) -> bool:
+    """Whether a status is about this command.
+
+    An original agent does not say which command it answers. A periodic report of its, sent before it did what it was
+    told, must not fail the command: only the answer to our check may.
+    """
+    if not device.original or status.command is not None:
+        return status.command == ticket.command
+    return status.method == PASSIVE or status.status is ticket.want

@@ -147,8 +147,9 @@ class Recorder:
         ticket = Ticket(event, device, stream, fresh=fresh)
         if not fresh and self._answered(ticket):
             return ticket
-        stream.given.add(event.id)
+        # What is refused here was not given: its resend is as fresh as it was.
         self._admit(event)
+        stream.given.add(event.id)
         stream.waiting[event.id] = ticket
         self._waiting += 1
         self._queue.append(ticket)

@@ -186,6 +186,15 @@ def test_an_original_agent_is_checked_and_verified_by_its_next_status() -> None:
     assert house.results(command) == [("old", "sent", "accepted"), ("old", "verified", "verified")]
 
 
+def test_a_periodic_report_that_was_on_its_way_does_not_fail_an_original_agents_command() -> None:
+    house = House("old", original=True)
+    command = house.request(action="off", accessory=LED, device="old")
+    house.report("old", True)
+    assert house.results(command) == [("old", "sent", "accepted")]
+    house.report("old", True, method="被動")
+    assert house.results(command)[-1] == ("old", "failed", "readback_differs")
+
+
 def test_every_device_of_all_answers_for_itself() -> None:
     house = House("a", "b", "c")
     house.registry.disconnected("c", "sid-c", house.clock.now())

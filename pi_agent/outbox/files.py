@@ -51,7 +51,7 @@ class Files:
 
     def mark(self) -> None:
         """Note how far the ids have come; after every commit."""
-        self._mark.write(self.store.progress)
+        self._mark.write(self.store.progress, self.store.declared.values())
 
     def reader(self) -> Reader:
         """A reader of the present file. Raises `sqlite3.Error`."""
@@ -81,6 +81,7 @@ class Files:
                 raise
             return self._afresh(str(error))
         self._confess(store)
+        self._recall(store)
         return store
 
     def _afresh(self, why: str) -> Store:
@@ -91,6 +92,7 @@ class Files:
             self._confess(store)
             if wreck and progress:
                 self._salvage(wreck, progress, store)
+            self._recall(store)
         finally:
             if wreck:
                 wreck.close()
@@ -124,7 +126,15 @@ class Files:
             log.error("outbox lost: stream=%s from_id=%d to_id=%d", known.stream, known.low, known.next_id - 1)
             with store.commit():
                 store.record_lost_stream(known, stamp, "the outbox file was lost or damaged")
-        self._mark.write(store.progress)
+
+    def _recall(self, store: Store) -> None:
+        """Drop records may have been lost as well. From then on the mark is that of `store`."""
+        known, stamp = self._mark.read(), Stamp.of(self._clock)
+        if known and (declared := self._mark.declared()):
+            with store.commit():
+                for said in declared:
+                    store.recall(said, known.stream, stamp)
+        self._mark.write(store.progress, store.declared.values())
 
     def _set_aside(self, why: str) -> Wreck | None:
         """Keep the damaged file under another name; what can be read of it, None where nothing can."""

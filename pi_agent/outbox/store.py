@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from pi_agent.outbox.mark import Progress
+from pi_agent.outbox.mark import Declaration, Progress
 from pi_agent.outbox.reader import ROW, checked, checked_progress
 from pi_agent.outbox.rows import Row, Stamp
 from pi_agent.outbox.schema import connect, migrate
@@ -49,6 +49,8 @@ class Store:
         Raises `sqlite3.DatabaseError` when the file is damaged, `NewerSchema` when it is too new.
         """
         self.path = path
+        self.declared: dict[int, Declaration] = {}
+        """By its own id each drop record that is not settled, but for those about events that had no ids."""
         self._db = connect(path)
         try:
             migrate(self._db)
@@ -64,7 +66,7 @@ class Store:
     @contextmanager
     def commit(self) -> Iterator[None]:
         """One transaction. What happens inside is durable when this ends, and has not happened when it raises."""
-        before = self.progress
+        before, declared = self.progress, self.declared.copy()
         self._db.execute("BEGIN IMMEDIATE")
         try:
             yield
@@ -75,7 +77,7 @@ class Store:
                 )
             self._db.execute("COMMIT")
         except BaseException:
-            self.progress = before
+            self.progress, self.declared = before, declared
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
             raise
@@ -108,6 +110,7 @@ class Store:
         self._db.execute("DELETE FROM event WHERE id <= ?", (through,))
         self._db.execute("DELETE FROM gone WHERE last_id <= ?", (through,))
         self.progress = Progress(progress.stream, progress.next_id, through + 1)
+        self.declared = {record_id: said for record_id, said in self.declared.items() if record_id > through}
 
     def drop_oldest(self, reason: DropReason, stamp: Stamp, only: Callable[[Stamp], bool] = lambda _: True) -> int:
         """Give up a share of the oldest events, as far as `only` agrees, on record. Returns how many.
@@ -128,6 +131,7 @@ class Store:
         self._db.execute("DELETE FROM event WHERE id <= ? AND event != ?", (last, DROP_PUB_PI.name))
         for record_id, record in self._records(reason, last):
             self._db.execute("DELETE FROM event WHERE id = ?", (record_id,))
+            self.declared.pop(record_id, None)
             first = min(first, record["first_id"])
             count += record["count"] + 1
         self._account(reason, first, last, len(chosen))
@@ -144,6 +148,24 @@ class Store:
                 self._bury(row_id, event, fields, wall_ms, reason, message)
         self._db.execute("DELETE FROM event WHERE id BETWEEN ? AND ?", (first, last))
         self._record(reason, first, last, last - first + 1, stamp, message=message)
+        for record_id in [lost for lost in self.declared if first <= lost <= last]:
+            self.declare_again(self.declared.pop(record_id), stamp)
+
+    def recall(self, said: Declaration, recorded_in: str, stamp: Stamp) -> None:
+        """`said` was not settled when the mark was written, its record being in the stream `recorded_in`."""
+        if recorded_in != self.progress.stream:
+            self.declare_again(said, stamp)
+        elif said.record_id >= self.progress.low:
+            row = self._db.execute(f"SELECT {ROW} FROM event WHERE id = ?", (said.record_id,)).fetchone()  # noqa: S608
+            if row and checked(recorded_in, row):
+                self.declared[said.record_id] = said
+            else:
+                self.declare_again(said, stamp)
+
+    def declare_again(self, said: Declaration, stamp: Stamp) -> None:
+        """Make a drop record again that was lost before the relay had it."""
+        other = None if said.stream == self.progress.stream else said.stream
+        self._append_record(said.reason, said.count, stamp, first=said.first, last=said.last, of_stream=other)
 
     def refuse(self, row: Row, code: str, message: str, stamp: Stamp) -> None:
         """The relay will never take `row`: make it a dead letter, on record."""
@@ -153,6 +175,7 @@ class Store:
         if row.event == DROP_PUB_PI.name:
             # A relay that refuses drop records would refuse the record of this one too, without end.
             self._account(DropReason.REFUSED, row.id, row.id, 1)
+            self.declared.pop(row.id, None)
         else:
             self._record(DropReason.REFUSED, row.id, row.id, 1, stamp, message=f"{code}: {message}")
 
@@ -252,7 +275,10 @@ class Store:
             "message": message[:500],
         }
         told = {name: value for name, value in fields.items() if value not in (None, "")}
-        self.append(Draft(DROP_PUB_PI.name, msgspec.json.encode(told), stamp))
+        record_id = self.append(Draft(DROP_PUB_PI.name, msgspec.json.encode(told), stamp))
+        if first is not None and last is not None:
+            stream = of_stream or self.progress.stream
+            self.declared[record_id] = Declaration(record_id, stream, first, last, count, reason)
 
     def _count(self, reason: str, events: int) -> None:
         self._db.execute(

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from pi_agent.outbox.files import Files
-from pi_agent.outbox.mark import OutboxBusy
+from pi_agent.outbox.mark import Declaration, Mark, OutboxBusy, Progress
 from pi_agent.outbox.report import inspect
 from pi_agent.outbox.reserve import Reserve
 from pi_agent.outbox.rows import wire_body
 from pi_agent.outbox.schema import MIGRATIONS, NewerSchema, migrate
 from shared.contract.events import DROP_PUB_PI, LED_STATUS_PUB_PI, MOTION_PUB_PI, SENSOR_DATA_PUB_PI
-from shared.contract.payloads import parse
+from shared.contract.payloads import DropReason, parse
 from shared.errors import Code, Refusal
 from tests.support.clock import FakeClock
 from tests.support.outbox import MEBIBYTE, bodies, held, kill, open_outbox, sample
@@ -537,11 +537,89 @@ def test_a_deleted_file_is_missed(tmp_path, clock) -> None:
     again.close()
 
 
+def spans(box, clock) -> set[tuple]:
+    """What is declared lost: the stream where it is another one, first and last id."""
+    return {(record.get("of_stream"), record["first_id"], record["last_id"]) for record in drops(box, clock)}
+
+
+def test_what_was_declared_lost_is_declared_again_where_the_record_is_lost_as_well(tmp_path, clock) -> None:
+    lost = []
+    for number in range(3):
+        box = open_outbox(tmp_path, clock)
+        for _ in range(number + 1):
+            sample(box)
+        lost.append((box.stream, box._files.store.progress.next_id - 1))
+        kill(box)
+        (tmp_path / "outbox.db").unlink()
+    again = open_outbox(tmp_path, clock)
+    assert spans(again, clock) == {(stream, 1, last) for stream, last in lost}
+    again.close()
+
+
+def test_a_drop_record_that_is_damaged_is_made_again(outbox, clock, tmp_path) -> None:
+    for _ in range(3):
+        sample(outbox)
+    sql(tmp_path, "DELETE FROM event WHERE id = 2")
+    held(outbox)
+    outbox.step()
+    assert spans(outbox, clock) == {(None, 2, 2)}
+    sql(tmp_path, "UPDATE event SET digest = x'00' WHERE id = 4")
+    held(outbox)
+    outbox.step()
+    assert spans(outbox, clock) == {(None, 2, 2), (None, 4, 4)}
+
+
+def test_a_drop_record_that_a_commit_lost_is_made_again(tmp_path, clock) -> None:
+    box = open_outbox(tmp_path, clock)
+    for _ in range(3):
+        sample(box)
+    box._files.store.checkpoint()
+    shutil.copy(tmp_path / "outbox.db", tmp_path / "earlier")
+    sql(tmp_path, "DELETE FROM event WHERE id = 2")
+    held(box)
+    box.step()
+    box.settle(box.stream, 3)
+    sample(box)
+    kill(box)
+    (tmp_path / "earlier").rename(tmp_path / "outbox.db")
+    again = open_outbox(tmp_path, clock)
+    assert (None, 2, 2) in spans(again, clock)
+    again.close()
+
+
+def test_a_drop_record_that_the_relay_has_is_not_made_again(tmp_path, clock) -> None:
+    box = open_outbox(tmp_path, clock)
+    sample(box)
+    kill(box)
+    (tmp_path / "outbox.db").unlink()
+    box = open_outbox(tmp_path, clock)
+    box.settle(box.stream, 1)
+    sample(box)
+    stream = box.stream
+    kill(box)
+    (tmp_path / "outbox.db").unlink()
+    again = open_outbox(tmp_path, clock)
+    assert spans(again, clock) == {(stream, 2, 2)}
+    again.close()
+
+
+def test_of_very_many_declarations_the_newest_are_kept(tmp_path) -> None:
+    mark = Mark(tmp_path / "mark")
+    declared = [Declaration(id_, "s" * 64, 1, 2**52, 2**52, DropReason.OVERFLOW) for id_ in range(1, 200)]
+    mark.write(Progress("s", 200, 1), declared)
+    assert 20 < len(mark.declared()) < 199
+    assert mark.declared() == declared[-len(mark.declared()) :]
+    assert (tmp_path / "mark").stat().st_size == 4096
+    mark.write(Progress("s", 201, 1), [])
+    assert mark.declared() == []
+    mark.close()
+
+
 def test_a_damaged_mark_says_nothing_and_breaks_nothing(tmp_path, clock) -> None:
     box = open_outbox(tmp_path, clock)
     sample(box)
     box.close()
-    (tmp_path / "outbox.mark").write_bytes(b"\x00" * 128)
+    (tmp_path / "outbox.mark").write_bytes(b"\x00" * 4096)
     again = open_outbox(tmp_path, clock)
     assert [row.id for row in held(again)] == [1]
     again.close()

@@ -2,6 +2,9 @@
 
 PYTHON ?= python3
 PORT ?= 5000
+KILLS ?= 50
+SECONDS ?= 1500
+DATABASE ?= sqlite
 VENV ?= .venv
 BIN := $(VENV)/bin
 PAGE := server/dashboard
@@ -41,6 +44,9 @@ contract: $(VENV)/.dev ## Generate docs, schemas and types from the contract and
 
 bench: $(VENV)/.dev ## Run the benchmarks; each prints a table (ARGS="-k name" for some)
 	$(BIN)/python -m tests.bench $(ARGS)
+
+faults: $(VENV)/.dev ## Kill, freeze, cut off, fill up and damage; count what is lost (KILLS=50 SECONDS=1500 DATABASE=postgres)
+	$(BIN)/python -m tests.faults --kills $(KILLS) --seconds $(SECONDS) --database $(DATABASE) $(ARGS)
 
 screenshot: $(VENV)/.dev dashboard ## Take the pictures of the page for the README (needs Chromium)
 	$(BIN)/python -m tests.support.screenshot

@@ -20,6 +20,8 @@ from tests.support.fault_proxy import PASS, Flow, Way
 _MOMENT_S = 1.0
 """How long to wait for a kill's moment; it comes not at all while another fault lasts."""
 _AFTER_S = 0.01
+_RUNS_S = 10.0
+"""What is to be killed must run at some time within this."""
 _FILL_EVERY_S = 0.05
 
 HOLD, SWALLOW = Flow(hold=True), Flow(swallow=True)
@@ -140,7 +142,7 @@ class Injector:
 
     def _until_it_ran(self, kill: Callable[[], bool]) -> bool:
         """Another fault may just have ended it."""
-        deadline_s = time.monotonic() + _MOMENT_S
+        deadline_s = time.monotonic() + _RUNS_S
         while not kill():
             if time.monotonic() > deadline_s or self.pause(_AFTER_S):
                 return False

@@ -155,6 +155,6 @@ def long_form(seed: int, kills: int, database: str) -> list[Stage]:
 def short_form(seed: int, kills: int, database: str) -> list[Stage]:
     """A sample of it, for every build: each kind once, in a hurry, and none that waits half a minute for a timeout."""
     rng = random.Random(seed)
-    whirl = storm(rng, kills, with_server=database == "postgres", gap_s=0.6, scale=0.5)
+    whirl = storm(rng, kills, with_server=database == "postgres", gap_s=0.4, scale=0.4)
     # The agent's files know nothing of the relay's database: once is enough.
-    return [whirl] if database == "postgres" else [whirl, isolation(rng, 1, scale=0.6)]
+    return [whirl] if database == "postgres" else [whirl, isolation(rng, 1, scale=0.4)]

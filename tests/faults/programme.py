@@ -194,6 +194,9 @@ def judge(run: Run) -> None:
     for kind, count in planned.items():
         if begun[kind] < count:
             problems.append(f"{kind}: {begun[kind]} of {count} done in the time that was given")
+    for name, count in Counter(KILLS[kind] for kind in planned.elements() if kind in KILLS).items():
+        if kills(run).get(name, 0) < count:
+            problems.append(f"{name}: killed {kills(run).get(name, 0)} times, not {count}")
     allowed = {"disk_full"} if done[Kind.FULL_AGENT] else set()
     allowed |= {"corrupt"} if any(done[kind] for kind in OUTBOX_DAMAGE) else set()
     problems += [

@@ -71,7 +71,7 @@ def test_the_environment_wins_over_the_file(tmp_path) -> None:
         ("PI_AGENT_RELAY__URL", "relay.local", "http://HOST:PORT"),
         ("PI_AGENT_DEVICE", "my pi", "letters, digits"),
         ("PI_AGENT_SAMPLE_INTERVAL_S", "0", "0.02"),
-        ("PI_AGENT_SAMPLE_INTERVAL", "1", "did you mean sample_interval_s"),
+        ("PI_AGENT_SAMPLE_INTERVAL", "1", "did you mean PI_AGENT_SAMPLE_INTERVAL_S"),
         ("PI_AGENT_OUTBOX__MAX_BYTES", "10", "1048576"),
         ("PI_AGENT_HARDWARE__LIGHT__GPIO", "40", "header"),
         ("PI_AGENT_LOG__LEVEL", "loud", "loud"),

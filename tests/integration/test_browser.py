@@ -110,7 +110,7 @@ def test_the_chart_is_not_empty_after_a_reload(relay: RelayProcess, page: Any) -
     page.get_by_test_id("tile-pi-1-temperature").wait_for()
     with page.expect_response(lambda response: "/readings?" in response.url and response.ok) as history:
         page.reload()
-    assert len(history.value.json()["points"]) > 3
+    assert history.value.json()["points"], "the chart's buckets are wide: a few may hold all that there is"
 
 
 @pytest.mark.usefixtures("agent")

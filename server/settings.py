@@ -36,7 +36,7 @@ class LimitSettings(Struct, frozen=True, kw_only=True):
     client_events_per_s: Annotated[
         int, Meta(ge=1, le=100_000, description="events a second one page or program may send, likewise")
     ] = 20
-    connections: Annotated[int, Meta(ge=1, le=100_000, description="connections at a time")] = 10_000
+    connections: Annotated[int, Meta(ge=1, le=100_000, description="connections at a time")] = 5_000
     join_s: Annotated[
         float, Meta(gt=0, le=300, description="seconds after which a connection that joined nothing is closed")
     ] = 10.0

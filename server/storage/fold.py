@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, func, select
 
 from server.storage.dialect import Dialect, as_json, insert_many
+from server.storage.failures import Damaged
 from server.storage.ledger import DeviceEntry, Ledger, Stream
 from server.storage.ranges import IdRanges
 from server.storage.sealed import Ranges, read_ranges, seal
@@ -271,8 +272,15 @@ def load(dialect: Dialect, connection: Connection) -> Snapshot:
 def rebuild(ledger: Ledger, snapshot: Snapshot) -> Fold:
     """Bring `ledger` in line with the database; what it knows beyond it (ids that were offered) stays.
 
-    Returns the fold of the log after the watermark.
+    Returns the fold of the log after the watermark. Raises `Damaged` where rows refer to others that are not there.
     """
+    try:
+        return _rebuilt(ledger, snapshot)
+    except KeyError as missing:
+        raise Damaged(f"rows refer to a device or stream that is not there: {missing}") from None
+
+
+def _rebuilt(ledger: Ledger, snapshot: Snapshot) -> Fold:
     device_of: dict[int, DeviceEntry] = {}
     stream_of: dict[int, tuple[DeviceEntry, Stream]] = {}
     ledger.forget_rows()

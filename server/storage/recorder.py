@@ -258,7 +258,10 @@ class Recorder:
 
         def finished(outcome: Outcome[T]) -> None:
             self._working = False
-            done(outcome)
+            try:
+                done(outcome)
+            except Exception as error:  # the end of the writer's turn: nobody may be left waiting for ever
+                self._give_up(error)
             self._work()
 
         self._database.post(work, finished)
@@ -418,15 +421,18 @@ class Recorder:
 
     def _loaded(self, outcome: Outcome[folding.Snapshot]) -> None:
         if outcome.error is not None:
-            # Nothing that waits can be stored; its senders will try again, some of them before the last one is told.
-            waiting = [*self._queue, *(ticket for part in self._again for ticket in part)]
-            self._queue.clear()
-            self._again.clear()
-            self._queue_bytes = 0
-            self._fail(waiting, outcome.error)
+            self._give_up(outcome.error)
             return
         log.info("database takes events again")
         self._take_over(outcome.get())
+
+    def _give_up(self, error: Exception) -> None:
+        """Nothing that waits can be stored. Its senders will try again, some of them before the last one is told."""
+        self._queue.clear()
+        self._again.clear()
+        self._queue_bytes = 0
+        self._ready = None
+        self._fail(self._ledger.waiting(), error)
 
     def _take_over(self, snapshot: folding.Snapshot) -> None:
         self._fold = folding.rebuild(self._ledger, snapshot)
@@ -450,6 +456,8 @@ class Recorder:
             # Anything else than the database's own failure is a fault of this program.
             known = isinstance(error, DatabaseFailed)
             log.error("database takes no events: reason=%s", failure.reason, exc_info=None if known else error)
+        if isinstance(failure, Damaged):
+            self._dialect.note_damage()
         self._trouble = failure
         self._retry_at_s = monotonic_s(self._clock) + self._limits.pause_s
         for ticket in tickets:

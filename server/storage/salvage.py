@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import Table
+from sqlalchemy import BigInteger, Column, Table, Text
 
 from server.storage.bridge import from_thread, in_thread
 from server.storage.engine import Database, Progress, silent
@@ -75,7 +75,8 @@ class Salvaged(Struct):
 def mend(path: Path, clock: Clock, progress: Progress = silent, *, check: bool = False) -> Salvaged | None:
     """Replace a damaged database by what can be saved of it; the damaged one is kept beside it.
 
-    Looks closely only where damage was noted before, or with `check`. Returns None where nothing was to be done.
+    Does so where damage was noted before, and with `check` where a close look finds some. Returns None where nothing
+    was to be done.
     Call it before the database is opened. Raises `SettingsError` where a relay has it open, and where
     nothing of it can be read.
     """
@@ -84,8 +85,7 @@ def mend(path: Path, clock: Clock, progress: Progress = silent, *, check: bool =
         return None
     claim = FileClaim(path, str(path))
     try:
-        if not in_thread(lambda: _is_damaged(path)):
-            marker.unlink(missing_ok=True)
+        if not marker.exists() and not in_thread(lambda: _is_damaged(path)):
             return None
         target = path.with_name(path.name + ".salvaged")
         for suffix in ("", "-wal", "-shm"):
@@ -186,6 +186,11 @@ class _Salvage:
             self._copy_log(upto)
             for table, time in ((readings, "taken_at"), (minutes, "start"), (hours, "start")):
                 self._copy(table, self._by_time(table, time, series_rows))
+            # A reading has no hash; where its event is there, that tells when it was taken.
+            self._target.execute(
+                "DELETE FROM readings WHERE EXISTS (SELECT 1 FROM events "
+                "WHERE events.cursor = readings.cursor AND events.taken_at != readings.taken_at)"
+            )
             self._target.commit()
             self._target.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             self._target.execute("PRAGMA journal_mode=DELETE")
@@ -255,7 +260,11 @@ class _Salvage:
         # A row that does not fit (a flipped bit in a key) is lost; the next one is not.
         statement = f"INSERT OR IGNORE INTO {table.name} VALUES ({marks_})"  # noqa: S608
         inserted = 0
+        kinds = [_kinds(column) for column in table.columns]
         for row in rows:
+            if not all(isinstance(value, kind) for value, kind in zip(row, kinds, strict=True)):
+                self._lose(table, repr(row[:2]))
+                continue
             try:
                 inserted += self._target.execute(statement, row).rowcount
             except sqlite3.Error:
@@ -308,6 +317,14 @@ class _Salvage:
     def _given_up(self, table: Table) -> bool:
         """Whether so much of a table cannot be read that it is no use to look at single rows."""
         return self._misses[table.name] > _PATIENCE
+
+
+def _kinds(column: Column[Any]) -> tuple[type, ...]:
+    """What a value of this column may be: a flipped bit makes text of a number."""
+    kind: tuple[type, ...] = (str,) if isinstance(column.type, Text) else (int, float)
+    if isinstance(column.type, BigInteger):
+        kind = (int,)
+    return (*kind, type(None)) if column.nullable else kind
 
 
 def _is_whole(row: Row, device: str, stream: str) -> bool:

@@ -114,6 +114,9 @@ class Sqlite:
             return Damaged(f"{self.path} is damaged: text that is no text")
         if not isinstance(cause, sqlite3.Error):
             return None
+        if "BLOB" in str(cause):
+            # No table has any: a flipped bit changed the type of a value.
+            return Damaged(f"{self.path} is damaged ({cause})")
         code = getattr(cause, "sqlite_errorcode", 0)
         if code in _TAKEN:
             return KeyTaken(str(cause))

@@ -285,6 +285,38 @@ def test_a_bit_flipped_in_the_write_ahead_log_is_noticed_at_the_next_start(sqlit
     database.close()
 
 
+def test_rows_that_refer_to_nothing_are_damage_not_a_crash(sqlite_url, opened, clock):
+    database = opened(sqlite_url)
+    recorder = Recorder.start(database, clock)
+    record(recorder, event(1))
+    recorder.close()
+    statements = ("PRAGMA foreign_keys=OFF", "DELETE FROM devices")
+    raw = sqlite3.connect(dialect_of(sqlite_url).path)
+    for statement in statements:
+        raw.execute(statement)
+    raw.commit()
+    raw.close()
+    with pytest.raises(Damaged, match="refer to"):
+        Recorder.start(database, clock)
+
+
+def test_a_value_whose_type_was_flipped_is_mended_at_the_next_start(sqlite_url, clock):
+    path = _fill(sqlite_url)
+    with sqlite3.connect(path) as raw:
+        raw.execute("UPDATE stored_ranges SET last = x'00' WHERE stream_id = 1")
+    raw.close()
+    database = Database.open(sqlite_url)
+    with pytest.raises(Damaged):
+        Recorder.start(database, clock)
+    database.close()
+    assert mend(path, clock).corrupt == 0
+    database = Database.open(sqlite_url)
+    recorder = Recorder.start(database, clock)
+    assert recorder.submit(event(_EVENTS + 1)).cursor == _EVENTS + 1
+    recorder.close()
+    database.close()
+
+
 def test_a_cut_file_is_one_line(sqlite_url, opened):
     path = _fill(sqlite_url)
     path.write_bytes(path.read_bytes()[:5_000])
@@ -320,9 +352,10 @@ def test_an_examination_of_a_running_relay_raises_no_false_alarm(database, recor
 
     retention = Retention(database, clock, RetentionPolicy(log_days=1), recorder.settle)
     writing = gevent.spawn(busy)
-    gevent.sleep(0.05)
-    reports = [examine(database) for _ in range(5)]
+    reports = []
+    while len(reports) < 5 or recorder.cursor < 500:
+        gevent.sleep(0.001)
+        reports.append(examine(database))
     stop.append(True)
     writing.get()
-    assert [report.sound for report in reports] == [True] * 5, reports
-    assert max(report.events for report in reports) > 100
+    assert [report for report in reports if not report.sound] == []

@@ -146,6 +146,21 @@ def test_a_database_that_another_program_locks_refuses_and_then_goes_on(sqlite_u
     recorder.close()
 
 
+def test_a_fault_of_the_program_leaves_nobody_waiting(sqlite_url, opened, clock, monkeypatch):
+    recorder = Recorder.start(opened(sqlite_url), clock, Limits(pause_s=0))
+    record(recorder, event(1))
+    with monkeypatch.context() as faulty:
+        faulty.setattr("server.storage.group.Group.committed", lambda *_: 1 / 0)
+        tickets = [recorder.offer(event(id_)) for id_ in range(2, 8)]
+        with gevent.Timeout(10):
+            for ticket in tickets:
+                with pytest.raises(Refusal, match="division by zero"):
+                    ticket.wait()
+    # They were committed all the same, and who sends them again is told so.
+    assert [recorder.submit(event(id_)).duplicate for id_ in range(2, 9)] == [True] * 6 + [False]
+    recorder.close()
+
+
 def test_who_is_refused_and_sends_again_at_once_is_answered_too(sqlite_url, opened, clock, monkeypatch):
     database = opened(sqlite_url)
     recorder = Recorder.start(database, clock, Limits(pause_s=0))

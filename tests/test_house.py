@@ -18,7 +18,7 @@ from tests.support import settings_docs
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = (shared, pi_agent, server)
-USUAL, LONG, FEW = 120, 300, 6
+USUAL, LONG, FEW = 120, 300, 8
 
 
 def modules() -> list[str]:

@@ -80,6 +80,9 @@ class Injector:
             self._cut_off()
             yield ""
             world.proxy.accept()
+        elif kind is Kind.LINK_DOWN:
+            with self._link_down() as trouble:
+                yield trouble
         elif kind in (Kind.FREEZE_AGENT, Kind.FREEZE_RELAY):
             process = self._process(kind)
             frozen = process.freeze()
@@ -110,6 +113,16 @@ class Injector:
         else:
             self._damage_outbox(kind, fault.lasts_s)
             yield ""
+
+    @contextmanager
+    def _link_down(self) -> Iterator[str]:
+        namespace = self._world.namespace
+        if namespace is None:
+            yield self._world.why_no_namespace
+            return
+        namespace.link("down")
+        yield ""
+        namespace.link("up")
 
     def _cut_off(self) -> None:
         self._world.proxy.refuse()

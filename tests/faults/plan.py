@@ -32,6 +32,7 @@ class Kind(StrEnum):
     SLOW_DRIP = "slow drip"
     RESET = "reset"
     REFUSED = "refused"
+    LINK_DOWN = "link down"
     FULL_AGENT = "agent disk full"
     FULL_RELAY = "relay disk full"
     CLOCK = "clock jump"
@@ -79,6 +80,7 @@ def patience() -> Stage:
         (
             Fault(Kind.LOST_ACKS, 1.0, 33.0, "timeout"),
             Fault(Kind.HALF_OPEN, 2.0, 35.0, "timeout"),
+            Fault(Kind.LINK_DOWN, 2.0, 35.0, "timeout"),
             Fault(Kind.FREEZE_AGENT, 2.0, 12.0),
             Fault(Kind.FREEZE_RELAY, 2.0, 35.0),
         ),
@@ -110,6 +112,7 @@ def storm(
             (Kind.SLOW_DRIP, rng.uniform(1, 4), ""),
             (Kind.RESET, 0.0, ""),
             (Kind.REFUSED, rng.uniform(1, 3), ""),
+            (Kind.LINK_DOWN, rng.uniform(1, 4), ""),
         ]
         disk += [(Kind.FULL_AGENT, rng.uniform(2, 4), ""), (Kind.FULL_RELAY, rng.uniform(2, 4), "")]
         clock += [(Kind.CLOCK, rng.uniform(1, 3), jump) for jump in JUMPS_S]

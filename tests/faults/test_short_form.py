@@ -35,7 +35,7 @@ def test_whatever_dies_every_event_is_stored_once_or_declared_lost(tmp_path: Pat
     assert max(waiting for _, _, _, waiting in run.samples) > 10
     assert sum(wreck.lost for wreck in run.wrecks) > 0
     impossible = {one.fault.kind for one in run.injected if one.trouble}
-    assert impossible <= {Kind.FULL_AGENT, Kind.FULL_RELAY}
+    assert impossible <= {Kind.FULL_AGENT, Kind.FULL_RELAY, Kind.LINK_DOWN}
 
 
 @pytest.mark.postgres

@@ -20,6 +20,7 @@ from tests.faults.accounting import Account, settle
 from tests.faults.disk import Disk
 from tests.faults.generator import set_clock
 from tests.faults.journal import Fate, Journal, Key
+from tests.faults.namespace import Namespace, NoNamespace
 from tests.faults.postgres import Cluster, server_account
 from tests.faults.stored import read_contents
 from tests.faults.supervisor import Supervised
@@ -76,7 +77,9 @@ class World:
         set_clock(self.clock)
         self.journal = Journal(self.out / "journal.jsonl", DEVICE)
         self.port = free_port()
-        self.proxy = self._stack.enter_context(FaultProxy(self.port, seed=self.seed))
+        self.namespace, self.why_no_namespace = self._namespace()
+        listen = self.namespace.listen if self.namespace else None
+        self.proxy = self._stack.enter_context(FaultProxy(self.port, seed=self.seed, listen=listen))
         self.relay = Supervised("relay", self._spawn_relay)
         self.agent = Supervised("agent", self._spawn_agent)
         self.cluster: Cluster | None = None
@@ -91,6 +94,14 @@ class World:
         disk = Disk(self.state / name, size_bytes, owner)
         self._stack.callback(disk.close)
         return disk
+
+    def _namespace(self) -> tuple[Namespace | None, str]:
+        try:
+            made = Namespace(f"faults-{self.port}")
+        except NoNamespace as error:
+            return None, str(error)
+        self._stack.callback(made.close)
+        return made, ""
 
     # --- processes ----------------------------------------------------------------------------------------------
 
@@ -134,13 +145,16 @@ class World:
         }
         with self.journal.channel() as channel:
             fd = channel.fileno()
-            return processes.start("tests.faults.generator", [], {**environ, "FAULTS_JOURNAL": str(fd)}, (fd,))
+            within = self.namespace.within if self.namespace else ()
+            return processes.start("tests.faults.generator", [], {**environ, "FAULTS_JOURNAL": str(fd)}, (fd,), within)
 
     # --- the end ------------------------------------------------------------------------------------------------
 
     def calm(self, timeout_s: float) -> float:
         """End all faults, make nothing new, and wait until all that was made is acked. Returns how long that took."""
         self.proxy.clear()
+        if self.namespace is not None:
+            self.namespace.link("up")
         self.agent_disk.empty()
         self.relay_disk.empty()
         set_clock(self.clock)

@@ -82,8 +82,12 @@ class _Connection:
 class FaultProxy:
     """Listens on 127.0.0.1 and passes connections on to `target_port`. Its methods are safe on any thread."""
 
-    def __init__(self, target_port: int, *, seed: int = 0) -> None:
+    def __init__(
+        self, target_port: int, *, seed: int = 0, listen: "Callable[[int], socket.socket] | None" = None
+    ) -> None:
+        """`listen` makes the listening socket for a port (0: any), such as one in another network namespace."""
         self.target_port = target_port
+        self._listen = listen or listen_here
         self.tally = {way: Tally() for way in Way}
         self.connections_made = 0
         self.on_bytes: Callable[[Way, int], None] = lambda way, count: None
@@ -161,7 +165,8 @@ class FaultProxy:
 
         async def start() -> None:
             if self._listener is None:
-                self._listener = _listen(self.port)
+                self._listener = self._listen(self.port)
+                self._listener.setblocking(False)
                 self.port = self._listener.getsockname()[1]
                 self._acceptor = self._loop.create_task(self._accept(self._listener))
 
@@ -300,12 +305,12 @@ async def _cancel(tasks: "Iterable[asyncio.Task[None]]") -> None:
     await asyncio.gather(*cancelled, return_exceptions=True)
 
 
-def _listen(port: int) -> socket.socket:
+def listen_here(port: int) -> socket.socket:
+    """A listening socket on 127.0.0.1."""
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind(("127.0.0.1", port))
     listener.listen(64)
-    listener.setblocking(False)
     return listener
 
 

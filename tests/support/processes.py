@@ -80,14 +80,21 @@ class Process:
         return int(re.search(r"VmRSS:\s+(\d+)", status)[1]) / 1024  # type: ignore[index]
 
 
-def start(module: str, arguments: list[str], environ: Mapping[str, str], pass_fds: tuple[int, ...] = ()) -> Process:
+def start(
+    module: str,
+    arguments: list[str],
+    environ: Mapping[str, str],
+    pass_fds: tuple[int, ...] = (),
+    within: tuple[str, ...] = (),
+) -> Process:
+    """Start a module of ours. `within` is a command that runs another one, such as `ip netns exec NAME`."""
     clean = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith(("PI_AGENT_", "PI_RELAY_", "BREATHLIGHT_"))
     }
     popen = subprocess.Popen(
-        [sys.executable, "-m", module, *arguments],
+        [*within, sys.executable, "-m", module, *arguments],
         cwd=ROOT,
         env={**clean, **environ},
         stdout=subprocess.DEVNULL,

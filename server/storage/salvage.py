@@ -21,7 +21,9 @@ from sqlalchemy import BigInteger, Column, Table, Text
 from server.storage.bridge import from_thread, in_thread
 from server.storage.engine import Database, Progress, silent
 from server.storage.fold import HOUR_MS
+from server.storage.ranges import IdRanges
 from server.storage.records import LoggedEvent
+from server.storage.sealed import seal
 from server.storage.sqlite import FileClaim, damage_marker
 from server.storage.tables import (
     devices,
@@ -53,8 +55,6 @@ _MANY = 10_000
 """Rows that a table is taken to have when it cannot be told."""
 _OWN_KEYS = (devices, streams, series, tokens)
 """Tables whose rows are found by a small number of their own."""
-_BY_STREAM = (stored_ranges, drops)
-_BY_SERIES = (last_readings,)
 _FAR_MS = 400 * 366 * 24 * HOUR_MS
 
 
@@ -178,12 +178,11 @@ class _Salvage:
             self._copy(marks, self._whole(marks))
             stream_rows = self._ids(streams)
             series_rows = self._ids(series)
-            for table in _BY_STREAM:
-                self._copy(table, self._each(table, "stream_id", stream_rows))
-            for table in _BY_SERIES:
-                self._copy(table, self._each(table, "series_id", series_rows))
+            self._copy(drops, self._each(drops, "stream_id", stream_rows))
+            self._copy(last_readings, self._each(last_readings, "series_id", series_rows))
             self._copy(latest, self._each(latest, "device_id", self._ids(devices)))
             self._copy_log(upto)
+            self._copy(stored_ranges, self._ranges(stream_rows))
             for table, time in ((readings, "taken_at"), (minutes, "start"), (hours, "start")):
                 self._copy(table, self._by_time(table, time, series_rows))
             # A reading has no hash; where its event is there, that tells when it was taken.
@@ -270,6 +269,21 @@ class _Salvage:
             except sqlite3.Error:
                 self._lose(table, repr(row[:2]))
         return inserted
+
+    def _ranges(self, stream_rows: Iterable[int]) -> Iterator[Row]:
+        """The ledger as far as its seals fit, and whatever the log has: where a range is lost, that is left."""
+        known: dict[int, IdRanges] = {row: IdRanges() for row in stream_rows}
+        for stream, first, last, sealed in self._each(stored_ranges, "stream_id", known):
+            if sealed == seal(stream, first, last):
+                known[stream].add_range(first, last)
+            else:
+                self._lose(stored_ranges, f"{stream} {first}")
+        for stream, id_ in self._target.execute("SELECT stream_id, id FROM events ORDER BY id"):
+            if stream in known:
+                known[stream].add(id_)
+        for stream, ranges in known.items():
+            for first, last in ranges:
+                yield stream, first, last, seal(stream, first, last)
 
     def _copy_log(self, upto: int) -> None:
         named = {

@@ -312,6 +312,7 @@ def test_a_value_whose_type_was_flipped_is_mended_at_the_next_start(sqlite_url, 
     assert mend(path, clock).corrupt == 0
     database = Database.open(sqlite_url)
     recorder = Recorder.start(database, clock)
+    assert all(recorder.submit(event(id_, device=f"pi-{id_ % 3}")).duplicate for id_ in range(1, _EVENTS + 1))
     assert recorder.submit(event(_EVENTS + 1)).cursor == _EVENTS + 1
     recorder.close()
     database.close()

@@ -151,7 +151,10 @@ class World:
     # --- the end ------------------------------------------------------------------------------------------------
 
     def calm(self, timeout_s: float) -> float:
-        """End all faults, make nothing new, and wait until all that was made is acked. Returns how long that took."""
+        """End all faults, make nothing new, and wait until all that was made is acked; then end the agent.
+
+        Returns how long it took, in seconds. Raises `AssertionError` when it takes too long.
+        """
         self.proxy.clear()
         if self.namespace is not None:
             self.namespace.link("up")
@@ -168,6 +171,7 @@ class World:
             # A last event may just be in the making; when nobody runs any more, nothing can.
             with self.agent.down():
                 if not self._waiting():
+                    self.agent.stop()
                     return took_s
 
     def _waiting(self) -> set[Key]:

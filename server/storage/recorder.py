@@ -18,7 +18,7 @@ import msgspec
 from sqlalchemy import Connection, select, tuple_
 
 from server.storage import fold as folding
-from server.storage import registry
+from server.storage import registry, reload
 from server.storage.bridge import Outcome, soon
 from server.storage.dialect import Claim
 from server.storage.engine import Database, Link
@@ -26,6 +26,7 @@ from server.storage.failures import Damaged, DatabaseFailed, KeyTaken, RowRefuse
 from server.storage.group import Group
 from server.storage.ledger import Ledger
 from server.storage.records import Event, Stored, to_ms
+from server.storage.reload import Snapshot
 from server.storage.tables import events
 from server.storage.ticket import Promise, Ticket
 from shared.clock import Clock, monotonic_s
@@ -415,11 +416,11 @@ class Recorder:
 
     # --- failure and recovery ---------------------------------------------------------------------------------------
 
-    def _load(self, link: Link) -> folding.Snapshot:
+    def _load(self, link: Link) -> Snapshot:
         link.direct(self._claim.renew)
-        return link.transaction(lambda connection: folding.load(self._dialect, connection))
+        return link.transaction(lambda connection: reload.load(self._dialect, connection))
 
-    def _loaded(self, outcome: Outcome[folding.Snapshot]) -> None:
+    def _loaded(self, outcome: Outcome[Snapshot]) -> None:
         if outcome.error is not None:
             self._give_up(outcome.error)
             return
@@ -434,8 +435,8 @@ class Recorder:
         self._ready = None
         self._fail(self._ledger.waiting(), error)
 
-    def _take_over(self, snapshot: folding.Snapshot) -> None:
-        self._fold = folding.rebuild(self._ledger, snapshot)
+    def _take_over(self, snapshot: Snapshot) -> None:
+        self._fold = reload.rebuild(self._ledger, snapshot)
         self._fold_since_s = monotonic_s(self._clock)
         self._trouble = None
         if snapshot.damaged:

@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import select
 
 from server.settings import RetentionPolicy
-from server.storage import fold
+from server.storage import reload
 from server.storage.engine import Database
 from server.storage.examine import examine
 from server.storage.recorder import Limits, Recorder
@@ -178,9 +178,9 @@ def test_who_is_refused_and_sends_again_at_once_is_answered_too(sqlite_url, open
             raise sqlite3.OperationalError("disk I/O error")
         return original_load(*arguments)
 
-    original_load = fold.load
+    original_load = reload.load
     monkeypatch.setattr(database.dialect, "take_in", fail_at_first)
-    monkeypatch.setattr(fold, "load", load)
+    monkeypatch.setattr(reload, "load", load)
     tries = []
 
     def sender(id_: int) -> None:

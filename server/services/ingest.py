@@ -6,7 +6,8 @@ ack follows the commit.
 
 import itertools
 import logging
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Iterator
 from datetime import datetime
 
 from server.fanout.broadcast import Broadcast
@@ -68,7 +69,7 @@ class Ingest:
         self._live = live
         self._clock = clock
         self._own_stream = f"relay-{to_ms(clock.now())}"
-        self._own_ids = itertools.count(1)
+        self._own_ids: defaultdict[str, Iterator[int]] = defaultdict(lambda: itertools.count(1))
 
     def sensor_data(self, name: str, body: SensorData) -> Ack:
         """One sampling round."""
@@ -152,7 +153,7 @@ class Ingest:
         stream = body.stream
         if stream is None or id_ is None:
             # An original agent numbers its rounds from the start again; it resends nothing, so each is a new one.
-            stream, id_ = self._own_stream, next(self._own_ids)
+            stream, id_ = self._own_stream, next(self._own_ids[device])
         return Event(
             device=device,
             event=spec.name,

@@ -111,3 +111,17 @@ def test_a_second_one_at_the_same_address_has_a_name_of_its_own(relay: RelayProc
         assert relay.device("pi-127.0.0.1")["online"]
     finally:
         second.client.disconnect()
+
+
+def test_what_an_original_agent_sends_leaves_no_hole_in_the_ledger(
+    relay: RelayProcess, original: OriginalAgent
+) -> None:
+    second = OriginalAgent(relay.url)
+    try:
+        body = {"id": 0, "datetime": "2026-01-31 23:59:59", "fail": [], "data": {"temperature": 1.0}}
+        for program in (original, second, original):
+            program.call("sensor_data_pub_pi", body)
+    finally:
+        second.client.disconnect()
+    for device in ("pi-127.0.0.1", "pi-127.0.0.1-2"):
+        assert [stream["missing"] for stream in relay.get(f"/api/devices/{device}/ledger")["streams"]] == [[]]

@@ -90,7 +90,8 @@ class Storage:
     def tick(self) -> None:
         """Settle what is quiet, remove what is old. Raises when only a restart can repair the database."""
         self.recorder.tick()
-        if self.recorder.damaged:
+        # A database server has means of its own, and nothing that a restart of ours could do.
+        if self.recorder.damaged and self.database.dialect.path is not None:
             raise RuntimeError("the database file is damaged; a restart saves what can be saved")
         try:
             self.upkeep.tick(healthy=self.recorder.healthy())

@@ -106,7 +106,7 @@ class Postgres:
         if isinstance(cause, errors.UniqueViolation):
             return KeyTaken(text)
         if state.startswith("XX"):
-            return Damaged(text)
+            return Damaged(f"{text}; put back a backup: pi-relay db restore")
         if isinstance(cause, errors.DiskFull):
             return DiskFull(text)
         if isinstance(cause, psycopg.DataError | errors.NotNullViolation | errors.CheckViolation):

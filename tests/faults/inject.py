@@ -223,10 +223,13 @@ class Injector:
         world.proxy.accept()
 
 
-def flip_bits(path: Path, rng: random.Random, bits: int = 3) -> list[int]:
-    """Flip single bits, anywhere. Returns where, in bytes from the start; nothing in an empty or missing file."""
-    size = path.stat().st_size if path.exists() else 0
-    places = sorted(rng.randrange(size) for _ in range(bits)) if size else []
+def flip_bits(path: Path, rng: random.Random, bits: int = 3, within: tuple[int, int] | None = None) -> list[int]:
+    """Flip single bits, anywhere, or from one byte `within` to before another.
+
+    Returns where, in bytes from the start; nothing in an empty or missing file.
+    """
+    first, last = within or (0, path.stat().st_size if path.exists() else 0)
+    places = sorted(rng.randrange(first, last) for _ in range(bits)) if first < last else []
     if places:
         with path.open("r+b") as file:
             for place in places:

@@ -6,8 +6,12 @@ import random
 import shutil
 import signal
 import subprocess
+import time
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
+
+import psycopg
 
 from tests.support.processes import Process
 
@@ -30,8 +34,8 @@ class Cluster:
     """One cluster in `data`, reached through a socket in `sockets`."""
 
     def __init__(self, data: Path, sockets: Path) -> None:
-        """Make the cluster. Raises `NoPostgres`."""
-        self.data = data
+        """`data` is there and the server's user may write it. Raises `NoPostgres`."""
+        self.root = data / "cluster"
         self.sockets = sockets
         self.log = sockets / "postgres.log"
         self._programs = find_programs()
@@ -39,15 +43,51 @@ class Cluster:
         sockets.mkdir(parents=True, exist_ok=True)
         if account is not None:
             os.chown(sockets, account, -1)
-        self._user = {"user": account, "group": pwd.getpwuid(account).pw_gid, "extra_groups": []} if account else {}
-        cluster = data / "cluster"
+        self._user: dict[str, Any] = {}
+        if account is not None:
+            self._user = {"user": account, "group": pwd.getpwuid(account).pw_gid, "extra_groups": []}
+
+    @classmethod
+    def make(cls, data: Path, sockets: Path) -> "Cluster":
+        """A new cluster. Raises `NoPostgres`."""
+        cluster = cls(data, sockets)
+        cluster.make_anew()
+        return cluster
+
+    def make_anew(self) -> None:
+        """An empty cluster, in the place of the one that is there."""
+        if self.root.exists():
+            shutil.rmtree(self.root)
         subprocess.run(
-            [self._programs / "initdb", "--auth=trust", "--username=postgres", "--data-checksums", "-D", cluster],
+            [self._programs / "initdb", "--auth=trust", "--username=postgres", "--data-checksums", "-D", self.root],
             check=True,
             capture_output=True,
             cwd="/",
             **self._user,
         )
+
+    def copy(self, data: Path, sockets: Path) -> "Cluster":
+        """A copy of the files of a server that does not run."""
+        data.mkdir(parents=True)
+        copied = Cluster(data, sockets)
+        command = ["cp", "--archive", str(self.root), str(copied.root)]
+        subprocess.run(command, check=True)
+        (copied.root / "postmaster.pid").unlink(missing_ok=True)
+        if self._user:
+            os.chown(data, self._user["user"], -1)
+        return copied
+
+    def answers(self, within_s: float) -> bool:
+        """Whether the server takes connections, at the latest after so many seconds."""
+        deadline_s = time.monotonic() + within_s
+        while time.monotonic() < deadline_s:
+            try:
+                psycopg.connect(self.url.replace("+psycopg", ""), connect_timeout=5).close()
+            except psycopg.OperationalError:
+                time.sleep(0.1)
+            else:
+                return True
+        return False
 
     @property
     def url(self) -> str:
@@ -57,7 +97,7 @@ class Cluster:
     def spawn(self) -> Process:
         """Start the server."""
         settings = [f"--{name}={value}" for name, value in _SETTINGS.items()]
-        server = [self._programs / "postgres", "-D", self.data / "cluster", "-k", self.sockets, *settings]
+        server = [self._programs / "postgres", "-D", self.root, "-k", self.sockets, *settings]
         # Its log goes to a file: what its children hold open must not keep us waiting.
         popen = subprocess.Popen(
             ["sh", "-c", 'log=$1; shift; exec "$@" 2>>"$log"', "sh", self.log, *server],

@@ -1,16 +1,20 @@
 """One run: the stages of a plan are done to a world, then all is calmed and accounted for."""
 
 import random
+import signal
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from tests.faults.accounting import Account
+from tests.faults.cases import Anatomy, Original, PostgresOriginal, SqliteOriginal
 from tests.faults.inject import Injector
+from tests.faults.journal import Key
 from tests.faults.plan import KILLS, OUTBOX_DAMAGE, Fault, Kind, Lane, Stage
-from tests.faults.relay_damage import Surgery, Wreck, back_up
+from tests.faults.relay_damage import Surgery, Wreck, pi_relay
 from tests.faults.supervisor import Life
 from tests.faults.world import World, free_port
 
@@ -18,6 +22,7 @@ _SAMPLE_S = 0.25
 _SHOWN = 3
 _CALM_S = 120.0
 _BETWEEN_STAGES_S = 2.0
+_AFTER_BACKUP_S = 3.0
 _AFTERMATH_S = 8.0
 """A process may still die of a fault so long after its end."""
 
@@ -85,7 +90,7 @@ class Programme:
         self._run = Run(world.database, world.seed, stages, time.monotonic())
         self._injector = Injector(world, random.Random(world.seed))
         self._deadline_s = time.monotonic() + seconds
-        self._wrecks = wrecks if world.database == "sqlite" else 0
+        self._wrecks = wrecks
         self._tell = tell
         self._over = threading.Event()
         self._crashed: list[Exception] = []
@@ -114,22 +119,38 @@ class Programme:
         return run
 
     def _finish(self) -> None:
+        world, run = self._world, self._run
+        backup, kept = world.out / "backup", world.out / "state"
+        in_backup = self._back_up(backup) if self._wrecks else set()
         self._tell("all faults have ended; waiting until everything is acked")
         try:
-            self._run.calm_s = self._world.calm(_CALM_S)
+            run.calm_s = world.calm(_CALM_S)
         except AssertionError:
-            self._run.problems.append(f"not everything was acked within {_CALM_S:.0f} s after the last fault")
-        kept, backup = self._world.out / "state", self._world.out / "backup"
-        if self._wrecks:
-            backup.unlink(missing_ok=True)
-            back_up(self._world.relay_state, backup)
-        self._run.account = self._world.settle(kept)
+            run.problems.append(f"not everything was acked within {_CALM_S:.0f} s after the last fault")
+        anatomy = Anatomy.of(world.cluster) if self._wrecks and world.cluster else None
+        run.account, contents = world.settle(kept)
         if self._wrecks:
             self._tell("damaging copies of the relay's database")
-            surgery = Surgery(kept / "relay", backup, self._world.out, free_port())
-            for wreck in surgery.run(random.Random(self._world.seed), self._wrecks):
-                self._run.wrecks.append(wreck)
+            original = self._original(kept, anatomy)
+            surgery = Surgery(original, contents, backup, in_backup, world.out, free_port())
+            for wreck in surgery.run(random.Random(world.seed), self._wrecks):
+                run.wrecks.append(wreck)
                 self._tell(f"{wreck.how}: lost {wreck.lost}, kept {wreck.kept} {'; '.join(wreck.problems)}")
+
+    def _back_up(self, backup: Path) -> set[Key]:
+        """Make a backup under load, and have some more events after it. Returns what must be in it."""
+        with self._world.journal.lock:
+            acked = {key for key, made in self._world.journal.book.made.items() if made.acked_s is not None}
+        pi_relay(self._world.relay_environ, "db", "backup", str(backup))
+        self._injector.pause(_AFTER_BACKUP_S)
+        return acked
+
+    def _original(self, kept: Path, anatomy: Anatomy | None) -> Original:
+        world = self._world
+        if world.cluster is None or world.server is None or anatomy is None:
+            return SqliteOriginal(kept / "relay")
+        world.server.stop(signal.SIGKILL)
+        return PostgresOriginal(world.cluster, anatomy)
 
     def _do(self, stage: Stage) -> None:
         threads = [

@@ -1,31 +1,33 @@
 """Damage to the relay's own database: no second copy exists, so here the demand is another one.
 
-After a run a backup is made and the relay is killed, with its write-ahead log as it is. Of that state copies are
-damaged, one way at a time, and a relay is started on each, as systemd would. It must come to take events again;
-everything that still is in the database must be as it was; and `pi-relay doctor` must name just what is not there, or
-not as it was.
-Where the relay says that nothing can be read and a backup is needed, the backup must do, and nothing is lost.
+After a run a backup is made and everything is killed, with the database's write-ahead log as it is. Of that state
+copies are damaged, one way at a time, and a relay is started on each, as systemd would. It must come to take events
+again; everything that still is in the database must be as it was; and `pi-relay doctor` must name just what is not
+there, or not as it was. Where the relay says that a backup is needed, or the database server does not start, the backup
+must do, and nothing is lost.
 """
 
 import json
+import os
 import random
-import shutil
 import signal
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import websocket
 
-from tests.faults.inject import cut_short, flip_bits
-from tests.faults.stored import StoredEvent, read_contents
+from tests.faults.cases import Case, Original
+from tests.faults.journal import Key
+from tests.faults.stored import Contents, StoredEvent, read_contents
 from tests.faults.supervisor import Supervised
 from tests.support import processes
 from tests.support.processes import wait_for
@@ -33,19 +35,9 @@ from tests.support.raw import RawClient
 
 SERVICE_S = 60.0
 """Within this time a relay on a damaged database must take events."""
-_BITS = 3
 _NEW_EVENTS = 20
 _VISITS = 3
 """How often the doctor may find the file itself damaged, before the next start has helped."""
-
-Damage = Callable[[Path, random.Random], object]
-WAYS: dict[str, tuple[str, Damage]] = {
-    "bits flipped in database": ("relay.db", lambda path, rng: flip_bits(path, rng, _BITS)),
-    "database cut short": ("relay.db", cut_short),
-    "bits flipped in log": ("relay.db-wal", lambda path, rng: flip_bits(path, rng, _BITS)),
-    "log cut short": ("relay.db-wal", cut_short),
-}
-"""By their names: which file, and what is done to it."""
 
 
 @dataclass
@@ -68,100 +60,126 @@ class Wreck:
 
 
 class Surgery:
-    """Damages copies of the state directory `pristine` of a killed relay; `backup` was made of it."""
+    """Damages copies of `original`, and sees what a relay makes of them; `backup` was made of it."""
 
-    def __init__(self, pristine: Path, backup: Path, scratch: Path, port: int) -> None:
-        self._pristine = pristine
+    def __init__(
+        self, original: Original, before: Contents, backup: Path, in_backup: set[Key], scratch: Path, port: int
+    ) -> None:
+        """`in_backup` are the events that were stored before the backup began."""
+        self._original = original
+        self._in_backup = in_backup
+        self._before = {event.key: event for event in before.events}
+        # Whoever sent the last event goes on sending: what was lost before it is a gap then.
+        self._sender = max(before.events, key=lambda event: event.cursor).key
+        self._next_id = max(key.id for key in self._before if key[:2] == self._sender[:2]) + 1
         self._backup = backup
         self._scratch = scratch
         self._port = port
-        contents = read_contents(f"sqlite:///{pristine / 'relay.db'}")
-        self._before = {event.cursor: event for event in contents.events}
 
     def run(self, rng: random.Random, repeats: int) -> Iterator[Wreck]:
         """Every way of damage `repeats` times. What has problems is left in place, to be looked at."""
         for number in range(repeats):
-            for how, (name, damage) in WAYS.items():
-                state = self._scratch / f"{number}-{how.replace(' ', '-')}"
-                shutil.copytree(self._pristine, state)
-                wreck = Wreck(how, repr(damage(state / name, rng)))
-                self._live_with_it(wreck, state)
+            for how in self._original.ways:
+                case = self._original.copy(self._scratch / f"{number}-{how.replace(' ', '-')}")
+                wreck = Wreck(how, case.damage(how, rng))
+                try:
+                    self._live_with_it(wreck, case)
+                finally:
+                    case.end()
                 if not wreck.problems:
-                    shutil.rmtree(state)
+                    case.remove()
                 yield wreck
 
-    def _live_with_it(self, wreck: Wreck, state: Path) -> None:
+    def _live_with_it(self, wreck: Wreck, case: Case) -> None:
         report: dict[str, Any] = {}
+        began_s = time.monotonic()
+        if not case.begin():
+            self._from_backup(wreck, case)
         for visit in range(_VISITS):
-            if trouble := self._serve(wreck, state, visit):
+            if trouble := self._serve(wreck, case, visit):
                 wreck.problems.append(trouble)
                 return
-            report = _doctor(state)
+            wreck.restored_s = wreck.restored_s or time.monotonic() - began_s
+            report = doctor(case.environ)
             if not (report["structure"] or report["unreadable"]):
                 break
             # The doctor has noted it for the next start, which puts in its place what can be saved.
+            if visit and not wreck.backup:
+                case.end()
+                self._from_backup(wreck, case)
         else:
             wreck.problems.append(f"still damaged: {report['structure'][:3]} {report['unreadable'][:3]}")
             return
-        self._compare(wreck, state, report)
+        self._compare(wreck, read_contents(case.url), report)
 
-    def _compare(self, wreck: Wreck, state: Path, report: dict[str, Any]) -> None:
+    def _from_backup(self, wreck: Wreck, case: Case) -> None:
+        wreck.backup = True
+        case.renew()
+        pi_relay(case.environ, "db", "restore", str(self._backup))
+
+    def _compare(self, wreck: Wreck, contents: Contents, report: dict[str, Any]) -> None:
         before = self._before
-        after = {event.cursor: event for event in read_contents(f"sqlite:///{state / 'relay.db'}").events}
-        lost = {cursor for cursor, event in before.items() if not _unchanged(event, after.get(cursor))}
-        named = {row["cursor"] for row in report["corrupt_rows"]}
-        named |= {cursor for first, last in report["lost_cursors"] for cursor in range(first, last + 1)}
+        after = {event.key: event for event in contents.events}
+        lost = {key for key, event in before.items() if not _unchanged(event, after.get(key))}
+        named = set(_named(report, before))
         wreck.lost, wreck.named, wreck.kept = len(lost), len(lost & named), len(before) - len(lost)
         problems = {
             "lost and not named by the doctor": lost - named,
-            "named by the doctor though nothing is wrong": (named - lost) & before.keys(),
-            "altered, and called whole": {cursor for cursor in lost if cursor in after and after[cursor].whole},
-            "lost though there was a backup": lost if wreck.backup else set(),
+            "named by the doctor though nothing is wrong": named - lost,
+            "altered, and called whole": {key for key in lost if key in after and after[key].whole},
+            "lost though they are in the backup": lost & self._in_backup if wreck.backup else set(),
         }
-        wreck.problems += [f"{what}: cursors {_some(cursors)}" for what, cursors in problems.items() if cursors]
+        wreck.problems += [f"{what}: {_some(keys)}" for what, keys in problems.items() if keys]
 
-    def _serve(self, wreck: Wreck, state: Path, visit: int) -> str:
-        """Have a relay live on `state` for a while. Returns what it does not do."""
-        began_s = time.monotonic()
-        device = f"after-{visit}"
-        lines: list[str] = []
+    def _serve(self, wreck: Wreck, case: Case, visit: int) -> str:
+        """Have a relay live with it for a while. Returns what it does not do."""
+        send = partial(_store, f"http://127.0.0.1:{self._port}", self._sender, self._next_id + visit * _NEW_EVENTS)
         try:
             try:
-                lines += _visit(wreck, state, self._port, device)
+                _visit(wreck, case, self._port, send)
             except _NeedsBackup:
-                wreck.backup = True
-                _run(state, "db", "restore", str(self._backup))
-                lines += _visit(wreck, state, self._port, device)
+                self._from_backup(wreck, case)
+                _visit(wreck, case, self._port, send)
         except AssertionError as error:
             return f"no service: {error}"
-        wreck.restored_s = max(time.monotonic() - began_s, wreck.restored_s or 0.0)
-        (state / f"relay-{visit}.log").write_text("\n".join(lines), encoding="utf-8")
         return ""
+
+
+def _named(report: dict[str, Any], before: dict[Key, StoredEvent]) -> Iterator[Key]:
+    """The events that the doctor says are damaged, gone or missing."""
+    by_cursor = {event.cursor: key for key, event in before.items()}
+    cursors = {row["cursor"] for row in report["corrupt_rows"]}
+    cursors |= {cursor for first, last in report["lost_cursors"] for cursor in range(first, last + 1)}
+    yield from (by_cursor[cursor] for cursor in cursors & by_cursor.keys())
+    for stream in report["streams"]:
+        for first, last in stream["missing"]:
+            for id_ in range(first, last + 1):
+                key = Key(stream["device"], stream["stream"], id_)
+                if key in before:
+                    yield key
 
 
 class _NeedsBackup(Exception):
     """The relay says so."""
 
 
-def _visit(wreck: Wreck, state: Path, port: int, device: str) -> list[str]:
-    """Store new events and look at the devices, however often the relay has to start for it. Returns what it said."""
-    url = f"http://127.0.0.1:{port}"
+def _visit(wreck: Wreck, case: Case, port: int, send: Callable[[set[int]], bool]) -> None:
+    """Store new events and look at the devices, however often the relay has to start for it."""
     stored: set[int] = set()
-    with _relay(state, port) as relay:
+    with _relay(case, port) as relay:
 
         def served() -> bool:
-            if len(relay.lives) > 1 and relay.lives[-2].said("put back a backup"):
+            if any(life.said("put back a backup") for life in relay.lives):
                 raise _NeedsBackup
-            return _store(url, device, stored)
+            return send(stored)
 
         try:
             wait_for("new events are stored", served, SERVICE_S)
-            wait_for("the devices are listed", lambda: _get(f"{url}/api/devices"), SERVICE_S)
+            wait_for("the devices are listed", lambda: _get(f"http://127.0.0.1:{port}/api/devices"), SERVICE_S)
         except AssertionError as error:
-            raise AssertionError(f"{error}; {relay.lives[-1].lines[-1:]}") from None
+            raise AssertionError(f"{error}; {[life.lines[-1:] for life in relay.lives[-2:]]}") from None
         finally:
             wreck.starts += len(relay.lives)
-    return [line for life in relay.lives for line in life.lines]
 
 
 def _unchanged(before: StoredEvent, after: StoredEvent | None) -> bool:
@@ -169,16 +187,15 @@ def _unchanged(before: StoredEvent, after: StoredEvent | None) -> bool:
     return after is not None and after.whole and replace(after, readings=before.readings) == before
 
 
-def _some(cursors: set[int]) -> str:
-    return f"{sorted(cursors)[:5]}, {len(cursors)} in all"
+def _some(keys: set[Key]) -> str:
+    return f"{[key.id for key in sorted(keys)[:5]]}, {len(keys)} in all"
 
 
 @contextmanager
-def _relay(state: Path, port: int) -> Iterator[Supervised]:
-    def spawn() -> processes.Process:
-        return processes.start("server", ["serve", "--demo", "--port", str(port)], {"STATE_DIRECTORY": str(state)})
-
-    relay = Supervised("relay", spawn)
+def _relay(case: Case, port: int) -> Iterator[Supervised]:
+    relay = Supervised(
+        "relay", lambda: processes.start("server", ["serve", "--demo", "--port", str(port)], case.environ)
+    )
     relay.start()
     try:
         yield relay
@@ -186,12 +203,13 @@ def _relay(state: Path, port: int) -> Iterator[Supervised]:
         relay.stop(signal.SIGTERM)
 
 
-def _store(url: str, device: str, stored: set[int]) -> bool:
+def _store(url: str, sender: Key, first: int, stored: set[int]) -> bool:
+    """Have some new events stored, from id `first` on; `stored` are those that are already."""
     try:
-        with RawClient(url, "/pi", {"device": device, "contract": "1.0"}) as agent:
-            for id_ in range(1, _NEW_EVENTS + 1):
+        with RawClient(url, "/pi", {"device": sender.device, "contract": "1.0"}) as agent:
+            for id_ in range(first, first + _NEW_EVENTS):
                 if id_ not in stored:
-                    [ack] = agent.call("sensor_data_pub_pi", _round(id_))
+                    [ack] = agent.call("sensor_data_pub_pi", _round(sender.stream, id_))
                     if not ack["ok"]:
                         return False
                     stored.add(id_)
@@ -200,9 +218,9 @@ def _store(url: str, device: str, stored: set[int]) -> bool:
     return True
 
 
-def _round(id_: int) -> dict[str, Any]:
+def _round(stream: str, id_: int) -> dict[str, Any]:
     data = {"temperature": 20.0}
-    return {"id": id_, "stream": "after", "datetime": "2026-03-01 12:00:00", "fail": [], "data": data}
+    return {"id": id_, "stream": stream, "datetime": "2026-03-01 12:00:00", "fail": [], "data": data}
 
 
 def _get(address: str) -> Any:
@@ -213,21 +231,18 @@ def _get(address: str) -> Any:
         return None
 
 
-def _doctor(state: Path) -> dict[str, Any]:
-    report: dict[str, Any] = json.loads(_run(state, "doctor", "--json", code=None))
+def doctor(environ: Mapping[str, str]) -> dict[str, Any]:
+    """What `pi-relay doctor` finds."""
+    report: dict[str, Any] = json.loads(pi_relay(environ, "doctor", "--json", code=None))
     return report
 
 
-def back_up(state: Path, target: Path) -> None:
-    """Make a backup of the running relay in `state`."""
-    _run(state, "db", "backup", str(target))
-
-
-def _run(state: Path, *arguments: str, code: int | None = 0) -> str:
-    """Run `pi-relay` on a state directory; what it prints. `code`: the exit code that it must have, None for any."""
-    environ = {"STATE_DIRECTORY": str(state), "PATH": "/usr/bin:/bin", "COLUMNS": "200"}
+def pi_relay(environ: Mapping[str, str], *arguments: str, code: int | None = 0) -> str:
+    """Run `pi-relay` with these settings; what it prints. `code`: the exit code that it must have, None for any."""
+    around = {name: value for name, value in os.environ.items() if not name.startswith("PI_")}
     command = [sys.executable, "-m", "server", *arguments]
-    done = subprocess.run(command, cwd=processes.ROOT, env=environ, capture_output=True, text=True, timeout=120)
+    whole = {**around, **environ, "COLUMNS": "200"}
+    done = subprocess.run(command, cwd=processes.ROOT, env=whole, capture_output=True, text=True, timeout=120)
     if code not in (None, done.returncode) or not done.stdout.strip():
         raise AssertionError(f"pi-relay {' '.join(arguments)} exits {done.returncode}: {done.stderr[-500:]}")
     return done.stdout

@@ -10,7 +10,6 @@ import pytest
 from shared.clock import parse_iso_utc
 from shared.contract.events import SENSOR_DATA_PUB_PI
 from tests.faults.generator import set_clock
-from tests.faults.stored import read_contents
 from tests.faults.world import Load, world
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(120)]
@@ -36,8 +35,8 @@ def test_whatever_the_clock_does_no_round_is_more_than_two_periods_after_the_las
         set_clock(made.clock)
         last_known = datetime.now(UTC), time.monotonic_ns()
         made.calm(30)
-        account = made.settle(tmp_path / "state")
-        bodies = [event.body for event in read_contents(made.url).events if event.event == SENSOR_DATA_PUB_PI.name]
+        account, contents = made.settle(tmp_path / "state")
+    bodies = [event.body for event in contents.events if event.event == SENSOR_DATA_PUB_PI.name]
     assert account.zeros.all_zero
     taken_s = [body["clock"]["monotonic_ns"] / 1e9 for body in bodies if body["clock"]["monotonic_ns"] < last_known[1]]
     assert len(taken_s) > 10

@@ -22,7 +22,7 @@ from tests.faults.generator import set_clock
 from tests.faults.journal import Fate, Journal, Key
 from tests.faults.namespace import Namespace, NoNamespace
 from tests.faults.postgres import Cluster, server_account
-from tests.faults.stored import read_contents
+from tests.faults.stored import Contents, read_contents
 from tests.faults.supervisor import Supervised
 from tests.support import processes
 from tests.support.fault_proxy import FaultProxy
@@ -86,7 +86,7 @@ class World:
         self.server: Supervised | None = None
         self.url = f"sqlite:///{self.relay_state / 'relay.db'}"
         if with_server:
-            self.cluster = Cluster(self.relay_disk.path, self.state / "pg")
+            self.cluster = Cluster.make(self.relay_disk.path, self.state / "pg")
             self.server = Supervised("postgres", self.cluster.spawn)
             self.url = self.cluster.url
 
@@ -115,16 +115,19 @@ class World:
             one.start()
         wait_for("the first event is acked", lambda: self.journal.book.acked, 60)
 
-    def _spawn_relay(self) -> Process:
+    @property
+    def relay_environ(self) -> dict[str, str]:
+        """The settings of the relay and its tools."""
         environ = {
             "STATE_DIRECTORY": str(self.relay_state),
             "PI_RELAY_LIMITS__DEVICE_EVENTS_PER_S": "5000",
             # Retention goes by the time stamps, and some say 1970: nothing may go that is to be accounted for.
             **{f"PI_RELAY_RETENTION__READINGS__{level}_DAYS": "36500" for level in ("RAW", "MINUTE", "HOUR")},
         }
-        if self.cluster is not None:
-            environ["PI_RELAY_DATABASE"] = self.cluster.url
-        return processes.start("server", ["serve", "--demo", "--port", str(self.port)], environ)
+        return environ | ({"PI_RELAY_DATABASE": self.cluster.url} if self.cluster is not None else {})
+
+    def _spawn_relay(self) -> Process:
+        return processes.start("server", ["serve", "--demo", "--port", str(self.port)], self.relay_environ)
 
     def _spawn_agent(self) -> Process:
         load = self.load
@@ -187,13 +190,14 @@ class World:
             made = self.journal.book.made
             return {key for key in kept if key not in made or made[key].acked_s is None}
 
-    def settle(self, keep: Path) -> Account:
+    def settle(self, keep: Path) -> tuple[Account, Contents]:
         """Kill agent and relay, and bring journal and database together. `keep` gets copies of their states."""
         for one, state in ((self.agent, self.agent_disk.path), (self.relay, self.relay_state)):
             one.stop(signal.SIGKILL)
             shutil.copytree(state, keep / one.name, dirs_exist_ok=True)
         self.journal.close()
-        return settle(self.journal.book, read_contents(self.url))
+        contents = read_contents(self.url)
+        return settle(self.journal.book, contents), contents
 
     def close(self) -> None:
         """End everything that was started, and remove what was made."""

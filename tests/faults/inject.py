@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeVar
 
 from tests.faults.generator import set_clock
 from tests.faults.plan import JUMPS_S, KILLS, Fault, Kind
@@ -16,6 +17,8 @@ from tests.faults.postgres import children
 from tests.faults.supervisor import Supervised
 from tests.faults.world import World
 from tests.support.fault_proxy import PASS, Flow, Way
+
+T = TypeVar("T")
 
 _MOMENT_S = 1.0
 """How long to wait for a kill's moment; it comes not at all while another fault lasts."""
@@ -85,7 +88,7 @@ class Injector:
                 yield trouble
         elif kind in (Kind.FREEZE_AGENT, Kind.FREEZE_RELAY):
             process = self._process(kind)
-            frozen = process.freeze()
+            frozen = self._until_it_ran(process.freeze)
             yield "" if frozen else "nothing ran that could be frozen"
             process.thaw(frozen)
         elif kind is Kind.FREEZE_POSTGRES:
@@ -109,7 +112,7 @@ class Injector:
             world.load.version = "same"
             world.agent.terminate()
         elif kind in (Kind.STOP_AGENT, Kind.STOP_RELAY):
-            yield "" if self._process(kind).terminate() else "nothing ran that could be stopped"
+            yield "" if self._until_it_ran(self._process(kind).terminate) else "nothing ran that could be stopped"
         else:
             self._damage_outbox(kind, fault.lasts_s)
             yield ""
@@ -153,13 +156,13 @@ class Injector:
         cluster, server = self._world.cluster, self._world.server and self._world.server.process
         return bool(cluster and server and cluster.kill_backend(server.popen.pid, self._rng))
 
-    def _until_it_ran(self, kill: Callable[[], bool]) -> bool:
-        """Another fault may just have ended it."""
+    def _until_it_ran(self, do: Callable[[], T]) -> T:
+        """Do it to a process, which another fault may just have ended: again, until something is returned."""
         deadline_s = time.monotonic() + _RUNS_S
-        while not kill():
+        while not (done := do()):
             if time.monotonic() > deadline_s or self.pause(_AFTER_S):
-                return False
-        return True
+                break
+        return done
 
     def _process(self, kind: Kind) -> Supervised:
         if kind is Kind.KILL_POSTGRES and self._world.server is not None:

@@ -46,7 +46,7 @@ KILLS = {
     Kind.KILL_AGENT: "agent",
     Kind.KILL_RELAY: "relay",
     Kind.KILL_POSTGRES: "postgres",
-    Kind.KILL_BACKEND: "postgres",
+    Kind.KILL_BACKEND: "backend",
 }
 """Whom each of them kills."""
 OUTBOX_DAMAGE = (Kind.FLIP_OUTBOX, Kind.CUT_OUTBOX, Kind.FLIP_OUTBOX_LOG, Kind.CUT_OUTBOX_LOG)
@@ -96,13 +96,13 @@ def storm(
     """
     agent = [(Kind.KILL_AGENT, 0.0, rng.choice(MOMENTS)) for _ in range(kills)]
     relay = [(Kind.KILL_RELAY, 0.0, rng.choice(MOMENTS)) for _ in range(kills)]
-    postgres = [(rng.choice((Kind.KILL_POSTGRES, Kind.KILL_BACKEND)), 0.0, rng.choice(MOMENTS)) for _ in range(kills)]
+    postgres = [(Kind.KILL_POSTGRES, 0.0, rng.choice(MOMENTS)) for _ in range(kills)]
     network, disk, clock = [], [], []
     for _ in range(repeats):
         agent += [(Kind.FREEZE_AGENT, rng.uniform(0.3, 3), ""), (Kind.STOP_AGENT, 0.0, "")]
         agent += [(Kind.NEWER_AGENT, rng.uniform(1.5, 3), ""), (Kind.OLDER_AGENT, rng.uniform(1.5, 3), "")]
         relay += [(Kind.FREEZE_RELAY, rng.uniform(0.3, 3), ""), (Kind.STOP_RELAY, 0.0, "")]
-        postgres += [(Kind.FREEZE_POSTGRES, rng.uniform(0.3, 3), "")]
+        postgres += [(Kind.FREEZE_POSTGRES, rng.uniform(0.3, 3), ""), (Kind.KILL_BACKEND, 0.0, rng.choice(MOMENTS))]
         network += [
             (Kind.PARTITION, rng.uniform(1, 4), ""),
             (Kind.LOST_EVENTS, rng.uniform(1, 3), ""),
@@ -158,6 +158,6 @@ def long_form(seed: int, kills: int, database: str) -> list[Stage]:
 def short_form(seed: int, kills: int, database: str) -> list[Stage]:
     """A sample of it, for every build: each kind once, in a hurry, and none that waits half a minute for a timeout."""
     rng = random.Random(seed)
-    whirl = storm(rng, kills, with_server=database == "postgres", gap_s=0.4, scale=0.4)
+    whirl = storm(rng, kills, with_server=database == "postgres", gap_s=0.3, scale=0.3)
     # The agent's files know nothing of the relay's database: once is enough.
-    return [whirl] if database == "postgres" else [whirl, isolation(rng, 1, scale=0.4)]
+    return [whirl] if database == "postgres" else [whirl, isolation(rng, 1, scale=0.3)]

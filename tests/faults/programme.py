@@ -21,8 +21,8 @@ from tests.faults.world import World, free_port
 _SAMPLE_S = 0.25
 _SHOWN = 3
 _CALM_S = 120.0
-_BETWEEN_STAGES_S = 2.0
-_AFTER_BACKUP_S = 3.0
+_BETWEEN_STAGES_S = 1.0
+_AFTER_BACKUP_S = 2.0
 _AFTERMATH_S = 8.0
 """A process may still die of a fault so long after its end."""
 
@@ -80,17 +80,20 @@ class Programme:
         seconds: float,
         *,
         wrecks: int = 0,
+        ways: int | None = None,
         tell: Tell = lambda text: None,
     ) -> None:
         """`seconds` bounds the injecting: what has not begun by then is left out, and the run has failed.
 
-        `wrecks` is how often the relay's own database is damaged in each way, after all else.
+        `wrecks` is how often the relay's own database is damaged in each way, after all else; `ways` leaves it at so
+        many of the ways, drawn by lot.
         """
         self._world = world
         self._run = Run(world.database, world.seed, stages, time.monotonic())
         self._injector = Injector(world, random.Random(world.seed))
         self._deadline_s = time.monotonic() + seconds
         self._wrecks = wrecks
+        self._ways = ways
         self._tell = tell
         self._over = threading.Event()
         self._crashed: list[Exception] = []
@@ -133,7 +136,7 @@ class Programme:
             self._tell("damaging copies of the relay's database")
             original = self._original(kept, anatomy)
             surgery = Surgery(original, contents, backup, in_backup, world.out, free_port())
-            for wreck in surgery.run(random.Random(world.seed), self._wrecks):
+            for wreck in surgery.run(random.Random(world.seed), self._wrecks, self._ways):
                 run.wrecks.append(wreck)
                 self._tell(f"{wreck.how}: lost {wreck.lost}, kept {wreck.kept} {'; '.join(wreck.problems)}")
 

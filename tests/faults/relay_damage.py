@@ -76,10 +76,13 @@ class Surgery:
         self._scratch = scratch
         self._port = port
 
-    def run(self, rng: random.Random, repeats: int) -> Iterator[Wreck]:
-        """Every way of damage `repeats` times. What has problems is left in place, to be looked at."""
+    def run(self, rng: random.Random, repeats: int, ways: int | None = None) -> Iterator[Wreck]:
+        """Every way of damage, or so many of the `ways`, `repeats` times.
+
+        What has problems is left in place, to be looked at.
+        """
         for number in range(repeats):
-            for how in self._original.ways:
+            for how in rng.sample(self._original.ways, ways or len(self._original.ways)):
                 case = self._original.copy(self._scratch / f"{number}-{how.replace(' ', '-')}")
                 wreck = Wreck(how, case.damage(how, rng))
                 try:

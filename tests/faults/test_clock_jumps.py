@@ -13,7 +13,7 @@ from tests.faults.generator import set_clock
 from tests.faults.world import Load, world
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(120)]
-PERIOD_S = 0.5
+PERIOD_S = 0.4
 SLACK_S = 0.3
 """For a machine that is busy with other things."""
 SINCE_1970_S = time.time()

@@ -16,7 +16,7 @@ KILLS = 2
 def programme(out: Path, database: str, seed: int, wrecks: int = 0) -> Run:
     try:
         with world(out, database, seed) as made:
-            run = Programme(made, short_form(seed, KILLS, database), seconds=120, wrecks=wrecks).run()
+            run = Programme(made, short_form(seed, KILLS, database), seconds=120, wrecks=wrecks, ways=2).run()
     except NoPostgres as error:
         pytest.skip(str(error))
     if not run.passed:

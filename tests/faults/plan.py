@@ -159,5 +159,7 @@ def short_form(seed: int, kills: int, database: str) -> list[Stage]:
     """A sample of it, for every build: each kind once, in a hurry, and none that waits half a minute for a timeout."""
     rng = random.Random(seed)
     whirl = storm(rng, kills, with_server=database == "postgres", gap_s=0.3, scale=0.3)
+    # With nothing else in the way it is certain that acks are lost, and that the relay must recognise resends.
+    calm_sea: Stage = ((Fault(Kind.LOST_ACKS, 0.2, 1.0),),)
     # The agent's files know nothing of the relay's database: once is enough.
-    return [whirl] if database == "postgres" else [whirl, isolation(rng, 1, scale=0.3)]
+    return [calm_sea, whirl] if database == "postgres" else [calm_sea, whirl, isolation(rng, 1, scale=0.3)]

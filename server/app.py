@@ -31,6 +31,7 @@ from server.security.rate import RateLimit
 from server.services.commands import Commands
 from server.services.ingest import Ingest
 from server.services.presence import Presence
+from server.services.relay_time import RelayTime
 from server.services.replay import LiveFrames, Replay
 from server.services.restore import restore
 from server.services.snapshot import Snapshots
@@ -152,7 +153,8 @@ def create_app(settings: RelaySettings, storage: Storage, clock: Clock) -> Relay
     live = LiveFrames()
     commands = Commands(registry, broadcast, clock, settings.command_ttl_s, defer=port.spawn)
     commands.observers.append(_counting(metrics))
-    presence = Presence(registry, broadcast, commands, storage.recorder, clock)
+    time = RelayTime(clock)
+    presence = Presence(registry, broadcast, commands, storage.recorder, clock, time)
     ingest = Ingest(registry, broadcast, commands, storage.recorder, live, clock)
     snapshots = Snapshots(registry, clock, lambda: storage.recorder.cursor, demo=settings.demo)
     replay = Replay(storage.recorder, storage.history, live, broadcast, port.drained)
@@ -162,7 +164,7 @@ def create_app(settings: RelaySettings, storage: Storage, clock: Clock) -> Relay
     pi_guard = Guard(port, Namespace.PI, RateLimit(settings.limits.device_events_per_s), metrics)
     client_guard = Guard(port, Namespace.CLIENT, RateLimit(settings.limits.client_events_per_s), metrics)
     doors = (
-        PiDoor(port, pi_guard, gatekeeper, registry, presence, ingest),
+        PiDoor(port, pi_guard, gatekeeper, registry, presence, ingest, commands),
         ClientDoor(port, client_guard, gatekeeper, broadcast, snapshots, replay, commands),
     )
     for routes in (

@@ -40,6 +40,13 @@ class Code(StrEnum):
     EXPIRED = "expired"
     READBACK_DIFFERS = "readback_differs"
     HARDWARE_FAULT = "hardware_fault"
+    SUPERSEDED = "superseded"
+    INTERRUPTED = "interrupted"
+    QUEUED = "queued"
+    RETIRED = "retired"
+    UNKNOWN_ALERT = "unknown_alert"
+    UNKNOWN_RULE = "unknown_rule"
+    CONFLICT = "conflict"
     UNAVAILABLE = "unavailable"
     INTERNAL = "internal"
 
@@ -75,6 +82,13 @@ MEANING: dict[Code, str] = {
     Code.EXPIRED: "The command's time to live ended before it could run; it will not run.",
     Code.READBACK_DIFFERS: "The command ran, but the pin reads back another state.",
     Code.HARDWARE_FAULT: "The part could not be driven or read.",
+    Code.SUPERSEDED: "A newer command for the same accessory came first; this one did not run.",
+    Code.INTERRUPTED: "The agent ended while the command ran; the state is what the pin read afterwards.",
+    Code.QUEUED: "The device is offline; the command runs if it comes back within the time to live.",
+    Code.RETIRED: "The device is retired and takes no commands.",
+    Code.UNKNOWN_ALERT: "No alert with this id is remembered.",
+    Code.UNKNOWN_RULE: "No alert rule of this name.",
+    Code.CONFLICT: "The request contradicts what is already there; the message says what.",
     Code.UNAVAILABLE: "The relay cannot do this just now; send it again later.",
     Code.INTERNAL: "A fault of the receiver; it is in its log.",
 }

@@ -11,11 +11,32 @@ from server.doors.welcome import serve
 from server.fanout.port import Port
 from server.security.identity import Gatekeeper, Role, token_from
 from server.security.rate import RateLimit
+from server.services.commands import Commands
 from server.services.ingest import Ingest
 from server.services.presence import Presence
 from server.state.devices import Registry
-from shared.contract.events import ACCESSORIES, DROP_PUB_PI, MODEL_TRAIN_PUB_PI, MOTION_PUB_PI, SENSOR_DATA_PUB_PI
-from shared.contract.payloads import AccessoryStatus, Ack, Dropped, ModelTrain, Motion, PiHello, SensorData, parse
+from shared.contract.events import (
+    ACCESSORIES,
+    ACCESSORY_STATUS_PUB_PI,
+    COMMAND_APPLIED_PUB_PI,
+    DROP_PUB_PI,
+    HEARTBEAT_PUB_PI,
+    MODEL_TRAIN_PUB_PI,
+    MOTION_PUB_PI,
+    SENSOR_DATA_PUB_PI,
+)
+from shared.contract.payloads import (
+    AccessoryStatus,
+    Ack,
+    CommandApplied,
+    Dropped,
+    Heartbeat,
+    ModelTrain,
+    Motion,
+    PiHello,
+    SensorData,
+    parse,
+)
 from shared.contract.spec import EventSpec, Namespace
 from shared.errors import Code, Refusal
 
@@ -40,6 +61,7 @@ class PiDoor:
         registry: Registry,
         presence: Presence,
         ingest: Ingest,
+        commands: Commands,
     ) -> None:
         self._port = port
         self._guard = guard
@@ -49,6 +71,7 @@ class PiDoor:
         self._registry = registry
         self._presence = presence
         self._ingest = ingest
+        self._commands = commands
         guard.bind(self._handlers())
         serve(port, Namespace.PI, self._connect, self._disconnect)
 
@@ -61,6 +84,9 @@ class PiDoor:
             MOTION_PUB_PI: self._motion,
             MODEL_TRAIN_PUB_PI: self._model_train,
             DROP_PUB_PI: self._dropped,
+            HEARTBEAT_PUB_PI: self._heartbeat,
+            COMMAND_APPLIED_PUB_PI: self._applied,
+            ACCESSORY_STATUS_PUB_PI: self._further_status,
             **statuses,
         }
 
@@ -107,6 +133,18 @@ class PiDoor:
 
     def _dropped(self, connection: Connection, body: Dropped) -> Answer:
         return _ack(connection, self._ingest.dropped(_device(connection), body))
+
+    def _heartbeat(self, connection: Connection, body: Heartbeat) -> Answer:
+        return self._presence.heartbeat(_device(connection), body)
+
+    def _applied(self, connection: Connection, body: CommandApplied) -> Answer:
+        self._commands.applied(_device(connection), body)
+        return Ack(ok=True, code=Code.ACCEPTED)
+
+    def _further_status(self, connection: Connection, body: AccessoryStatus) -> Answer:
+        if body.accessory is None or body.accessory in ACCESSORIES:
+            raise Refusal(Code.INVALID_PAYLOAD, "`accessory` must name an accessory that has no event of its own")
+        return self._status(body.accessory, connection, body)
 
     def _status(self, accessory: str, connection: Connection, body: AccessoryStatus) -> Answer:
         return _ack(connection, self._ingest.status(_device(connection), accessory, body))

@@ -22,6 +22,7 @@ from shared.contract.payloads import (
     Action,
     CheckCommand,
     CleanCommand,
+    CommandApplied,
     CommandRequest,
     CommandResult,
     CommandState,
@@ -119,6 +120,12 @@ class Commands:
         for ticket in self._tickets(device.name):
             if accessory in ticket.awaits and _answers(ticket, device, status):
                 self._confirm(ticket, accessory, status)
+
+    def applied(self, device: str, news: CommandApplied) -> None:
+        """A device has driven the pin; its read-back follows."""
+        ticket = self._open.get((news.command, device))
+        if ticket is not None and ticket.state in (CommandState.SENT, CommandState.ACCEPTED):
+            self._tell(ticket, CommandState.APPLIED, Code.ACCEPTED)
 
     def disconnected(self, device: str) -> None:
         """A device went away: what it has not confirmed is not known."""

@@ -19,7 +19,6 @@ from server.storage.recorder import Recorder
 from server.storage.records import Drop, Event, to_ms
 from shared.clock import Clock, parse_iso_utc
 from shared.contract.events import (
-    ACCESSORIES,
     ACCESSORY_STATUS_PUB_CLIENT,
     DROP_PUB_PI,
     MODEL_TRAIN_PUB_CLIENT,
@@ -28,6 +27,7 @@ from shared.contract.events import (
     MOTION_PUB_PI,
     SENSOR_DATA_PUB_CLIENT,
     SENSOR_DATA_PUB_PI,
+    accessory_events,
 )
 from shared.contract.payloads import (
     AccessoryStatus,
@@ -134,7 +134,7 @@ class Ingest:
             self._commands.reported(device, accessory, body)
 
         if body.id is not None or (device.original and changed):
-            return self._take(self._event(ACCESSORIES[accessory].status, name, body, body.id, now), note, settle)
+            return self._take(self._event(accessory_events(accessory).status, name, body, body.id, now), note, settle)
         if (shown := note()) is not None:
             self._broadcast.to_pages(*shown, name)
         settle()

@@ -6,11 +6,12 @@ import msgspec
 
 from server.fanout.broadcast import Broadcast
 from server.services.commands import Commands
+from server.services.relay_time import RelayTime
 from server.state.devices import Device, Registry
 from server.storage.recorder import Recorder
 from shared.clock import Clock, iso_utc
 from shared.contract.events import ACCESSORY_STATUS_PUB_CLIENT, DEVICE_STATUS_PUB_CLIENT, ERROR_PUB_PI
-from shared.contract.payloads import DeviceStatus, ErrorBody, PiHello
+from shared.contract.payloads import Ack, DeviceStatus, ErrorBody, Heartbeat, PiHello
 from shared.errors import MEANING, Code
 
 log = logging.getLogger(__name__)
@@ -20,8 +21,15 @@ class Presence:
     """Keeps the registry's link state true."""
 
     def __init__(
-        self, registry: Registry, broadcast: Broadcast, commands: Commands, recorder: Recorder, clock: Clock
+        self,
+        registry: Registry,
+        broadcast: Broadcast,
+        commands: Commands,
+        recorder: Recorder,
+        clock: Clock,
+        time: RelayTime,
     ) -> None:
+        self._time = time
         self._recorder = recorder
         self._registry = registry
         self._broadcast = broadcast
@@ -51,6 +59,11 @@ class Presence:
         log.warning("device offline: device=%s", name)
         self._commands.disconnected(name)
         self._tell(device)
+
+    def heartbeat(self, name: str, body: Heartbeat) -> Ack:
+        """A device is alive. The answer carries the relay's time."""
+        self._registry.get(name).heartbeat = body
+        return Ack(ok=True, code=Code.ACCEPTED, relay_ms=self._time.ms())
 
     def _tell(self, device: Device) -> None:
         status = DeviceStatus.build(device=device.name, online=device.online, since=iso_utc(device.since))

@@ -13,6 +13,7 @@ from shared.contract.payloads import (
     ClientModelTrain,
     ClientMotion,
     DeviceSnapshot,
+    Heartbeat,
     LastReading,
     PiHello,
     SensorData,
@@ -47,6 +48,8 @@ class Device:
     readings: dict[str, LastReading] = field(default_factory=dict)
     motion: ClientMotion | None = None
     training: ClientModelTrain | None = None
+    heartbeat: Heartbeat | None = None
+    """Its newest; None for a program that sends none."""
     _as_of: dict[str, str] = field(default_factory=dict)
     """Of each kind of news, when the newest was taken."""
 

@@ -235,6 +235,84 @@ DROP_PUB_PI: Final = EventSpec(
     addition=True,
 )
 
+ACCESSORY_STATUS_CHECK_PUB_SYSTEM: Final = EventSpec(
+    name="accessory_status_check_pub_system",
+    namespace=Namespace.PI,
+    publisher=Role.RELAY,
+    subscriber=Role.PI,
+    timeout_s=None,
+    broadcast=True,
+    description="Make any other accessory report its status.",
+    payload=payloads.CheckCommand,
+    delivery=Delivery.COMMAND,
+    addition=True,
+)
+
+ACCESSORY_ON_PUBLISH_SERVER: Final = EventSpec(
+    name="accessory_on_publish_server",
+    namespace=Namespace.PI,
+    publisher=Role.RELAY,
+    subscriber=Role.PI,
+    timeout_s=None,
+    broadcast=True,
+    description="Turn any other accessory on, for the time of a lease where one is given.",
+    payload=payloads.SwitchCommand,
+    delivery=Delivery.COMMAND,
+    addition=True,
+)
+
+ACCESSORY_OFF_PUBLISH_SERVER: Final = EventSpec(
+    name="accessory_off_publish_server",
+    namespace=Namespace.PI,
+    publisher=Role.RELAY,
+    subscriber=Role.PI,
+    timeout_s=None,
+    broadcast=True,
+    description="Turn any other accessory off.",
+    payload=payloads.SwitchCommand,
+    delivery=Delivery.COMMAND,
+    addition=True,
+)
+
+ACCESSORY_STATUS_PUB_PI: Final = EventSpec(
+    name="accessory_status_pub_pi",
+    namespace=Namespace.PI,
+    publisher=Role.PI,
+    subscriber=Role.RELAY,
+    timeout_s=30.0,
+    broadcast=False,
+    description="The status of any other accessory, regularly and at each change.",
+    payload=payloads.AccessoryStatus,
+    delivery=Delivery.CONFLATED,
+    addition=True,
+)
+
+COMMAND_APPLIED_PUB_PI: Final = EventSpec(
+    name="command_applied_pub_pi",
+    namespace=Namespace.PI,
+    publisher=Role.PI,
+    subscriber=Role.RELAY,
+    timeout_s=30.0,
+    broadcast=False,
+    description="A command has driven its pin; the read-back follows.",
+    payload=payloads.CommandApplied,
+    delivery=Delivery.LIVE,
+    addition=True,
+)
+
+HEARTBEAT_PUB_PI: Final = EventSpec(
+    name="heartbeat_pub_pi",
+    namespace=Namespace.PI,
+    publisher=Role.PI,
+    subscriber=Role.RELAY,
+    timeout_s=30.0,
+    broadcast=False,
+    description="The agent is alive; the ack tells the relay's time.",
+    payload=payloads.Heartbeat,
+    delivery=Delivery.CONFLATED,
+    addition=True,
+)
+
 DEVICE_STATUS_PUB_CLIENT: Final = EventSpec(
     name="device_status_pub_client",
     namespace=Namespace.CLIENT,
@@ -245,6 +323,58 @@ DEVICE_STATUS_PUB_CLIENT: Final = EventSpec(
     description="A device came online or went offline.",
     payload=payloads.DeviceStatus,
     delivery=Delivery.LIVE,
+    addition=True,
+)
+
+DEVICE_PROFILE_PUB_CLIENT: Final = EventSpec(
+    name="device_profile_pub_client",
+    namespace=Namespace.CLIENT,
+    publisher=Role.RELAY,
+    subscriber=Role.CLIENT,
+    timeout_s=None,
+    broadcast=True,
+    description="What people say of a device has changed.",
+    payload=payloads.DeviceProfile,
+    delivery=Delivery.LIVE,
+    addition=True,
+)
+
+DEVICE_REMOVED_PUB_CLIENT: Final = EventSpec(
+    name="device_removed_pub_client",
+    namespace=Namespace.CLIENT,
+    publisher=Role.RELAY,
+    subscriber=Role.CLIENT,
+    timeout_s=None,
+    broadcast=True,
+    description="A device is gone, or its history goes on under another name.",
+    payload=payloads.DeviceRemoved,
+    delivery=Delivery.LIVE,
+    addition=True,
+)
+
+ALERT_PUB_CLIENT: Final = EventSpec(
+    name="alert_pub_client",
+    namespace=Namespace.CLIENT,
+    publisher=Role.RELAY,
+    subscriber=Role.CLIENT,
+    timeout_s=None,
+    broadcast=True,
+    description="An alert was opened, acknowledged or closed.",
+    payload=payloads.Alert,
+    delivery=Delivery.LIVE,
+    addition=True,
+)
+
+ALERT_REQUEST_CLIENT: Final = EventSpec(
+    name="alert_request_client",
+    namespace=Namespace.CLIENT,
+    publisher=Role.CLIENT,
+    subscriber=Role.RELAY,
+    timeout_s=30.0,
+    broadcast=False,
+    description="Acknowledge or close an alert.",
+    payload=payloads.AlertRequest,
+    delivery=Delivery.COMMAND,
     addition=True,
 )
 
@@ -332,7 +462,16 @@ ADDITIONS: Final = (
     MOTION_PUB_PI,
     MOTION_PUB_CLIENT,
     DROP_PUB_PI,
+    ACCESSORY_STATUS_CHECK_PUB_SYSTEM,
+    ACCESSORY_ON_PUBLISH_SERVER,
+    ACCESSORY_OFF_PUBLISH_SERVER,
+    ACCESSORY_STATUS_PUB_PI,
+    COMMAND_APPLIED_PUB_PI,
+    HEARTBEAT_PUB_PI,
     DEVICE_STATUS_PUB_CLIENT,
+    DEVICE_PROFILE_PUB_CLIENT,
+    DEVICE_REMOVED_PUB_CLIENT,
+    ALERT_PUB_CLIENT,
     SNAPSHOT_PUB_CLIENT,
     REPLAY_REQUEST_CLIENT,
     COMMAND_REQUEST_CLIENT,
@@ -381,3 +520,19 @@ ACCESSORIES: Final[dict[str, AccessoryEvents]] = {
         sensor=True,
     ),
 }
+
+FURTHER: Final = AccessoryEvents(
+    check=ACCESSORY_STATUS_CHECK_PUB_SYSTEM,
+    on=ACCESSORY_ON_PUBLISH_SERVER,
+    off=ACCESSORY_OFF_PUBLISH_SERVER,
+    status=ACCESSORY_STATUS_PUB_PI,
+    on_type="AccessoryOpenSuccess",
+    off_type="AccessoryCloseSuccess",
+    sensor=False,
+)
+"""The events of every accessory that has none of its own: the body's `accessory` says which is meant."""
+
+
+def accessory_events(accessory: str) -> AccessoryEvents:
+    """The events by which `accessory` is checked and switched, and by which it reports."""
+    return ACCESSORIES.get(accessory, FURTHER)

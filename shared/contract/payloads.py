@@ -94,8 +94,13 @@ class QualityState(StrEnum):
 class CommandState(StrEnum):
     """Where a command stands at one device. The last five are final."""
 
+    QUEUED = "queued"
+    """On record; the device is away, and gets it when it comes back before the time to live has ended."""
     SENT = "sent"
     ACCEPTED = "accepted"
+    """The device has it, and will answer."""
+    APPLIED = "applied"
+    """The pin was driven; it has not been read back yet."""
     VERIFIED = "verified"
     EXPIRED = "expired"
     REFUSED = "refused"
@@ -103,7 +108,54 @@ class CommandState(StrEnum):
     FAILED = "failed"
 
 
-FINAL_STATES = frozenset(CommandState) - {CommandState.SENT, CommandState.ACCEPTED}
+FINAL_STATES = frozenset(
+    {
+        CommandState.VERIFIED,
+        CommandState.EXPIRED,
+        CommandState.REFUSED,
+        CommandState.SUPERSEDED,
+        CommandState.FAILED,
+    }
+)
+
+
+class SafeState(StrEnum):
+    """What becomes of an accessory when nobody answers for it any more."""
+
+    OFF = "off"
+    ON = "on"
+    KEEP = "keep"
+    """Whatever it is: for what must not change by itself."""
+
+
+class Absence(StrEnum):
+    """Why a device is offline."""
+
+    ENDED = "ended"
+    """It said that it ends."""
+    CONNECTION_LOST = "connection_lost"
+    HEARTBEAT_MISSED = "heartbeat_missed"
+    """Its connection is open, and it says nothing."""
+    RELAY_RESTARTED = "relay_restarted"
+    """It has not come back since the relay was started."""
+
+
+class AlertState(StrEnum):
+    """Where an alert stands."""
+
+    OPEN = "open"
+    ACKNOWLEDGED = "acknowledged"
+    """Somebody has seen it; it is still so."""
+    CLOSED = "closed"
+
+
+class Severity(StrEnum):
+    """How urgent an alert is."""
+
+    INFO = "info"
+    WARNING = "warning"
+    CRITICAL = "critical"
+
 
 PASSIVE = "被動"
 """The original's word in `method`: this status answers a check."""
@@ -164,6 +216,16 @@ class Fault(Payload, frozen=True, kw_only=True):
     message: Text = ""
 
 
+class LightOptions(Payload, frozen=True, kw_only=True):
+    """How a breathing light breathes; null: as its settings say."""
+
+    level: Annotated[float, Meta(ge=0.05, le=1, description="Brightest moment, 1 is full power")] | None = None
+    period_s: Annotated[float, Meta(ge=0.5, le=60, extra_json_schema={"unit": "s"})] | None = None
+    """One breath in and out."""
+    gamma: Annotated[float, Meta(ge=1, le=4)] | None = None
+    """2.2 looks even to the eye; 1 is linear in power."""
+
+
 class Outboxed(Payload, frozen=True, kw_only=True):
     """What every event of an agent may carry beside the original's fields."""
 
@@ -188,6 +250,8 @@ class SensorData(Outboxed, frozen=True, kw_only=True):
     data: Readings
     quality: Annotated[dict[Label, Quality], Meta(max_length=64)] = {}
     """Per quantity, where it is not `good`."""
+    calibration: Annotated[dict[Label, Value], Meta(max_length=64)] = {}
+    """What the relay added to a value that the sensor gave, per quantity, where it added anything."""
 
     def __post_init__(self) -> None:
         for name, value in self.data.items():
@@ -201,15 +265,39 @@ class AccessoryStatus(Outboxed, frozen=True, kw_only=True):
     status: bool
     method: Text | None = None
     """`被動` (passive) when it answers a check."""
+    accessory: Label | None = None
+    """Which one, in the events that all further accessories share."""
     id: Count | None = None
-    """Set for a change, which goes through the outbox; a periodic report has none."""
+    """Set for a change and for what became of a command, which go through the outbox; a periodic report has none."""
     level: Level | None = None
     """The light's brightness at that moment."""
+    light: LightOptions | None = None
+    """How it breathes now."""
+    lease_left_s: Seconds | None = None
+    """It goes to its safe state after so long, unless the lease is renewed."""
     command: Key | None = None
     """The command that this status answers."""
     cause: Cause | None = None
     fault: Fault | None = None
     """Why the status is not what the command asked for."""
+
+
+class CommandApplied(Payload, frozen=True, kw_only=True):
+    """A command has driven its pin. What the pin reads back follows, in a status."""
+
+    command: Key
+    accessory: Label
+
+
+class Heartbeat(Payload, frozen=True, kw_only=True):
+    """The agent is alive. Its ack tells the relay's time, in which commands end."""
+
+    interval_s: Annotated[float, Meta(gt=0, le=3600, extra_json_schema={"unit": "s"})]
+    """From this heartbeat to the next."""
+    boot_id: Label | None = None
+    monotonic_ns: Count | None = None
+    ending: bool = False
+    """The last one: the agent ends, and is not missed."""
 
 
 class Motion(Outboxed, frozen=True, kw_only=True):
@@ -279,15 +367,25 @@ class CommandBody(Payload, frozen=True, kw_only=True):
     """What every command may carry: the original reads none of it."""
 
     command: Key | None = None
-    """The command's id; the status that answers carries it back."""
+    """The command's id; the status that answers carries it back. One that comes twice is executed once."""
+    ledger: Key | None = None
+    """The ledger that numbered it: a relay with a new database has a new one."""
+    seq: Count | None = None
+    """Its number at this device, increasing within the ledger. One that is overtaken by a newer one is superseded."""
     ttl_s: Seconds | None = None
     """From its arrival on, the command may wait this long for its turn; after that it is not executed."""
+    expires_ms: Count | None = None
+    """The relay's time, as its acks to heartbeats tell it, after which the command is not executed."""
+    cause: Cause | None = None
+    """Who wants it; null: a user."""
 
 
 class CheckCommand(CommandBody, frozen=True, kw_only=True):
     """Ask an accessory to report its status."""
 
     action: Text
+    accessory: Label | None = None
+    """Which one, in the event that all further accessories share."""
 
 
 class CleanCommand(CommandBody, frozen=True, kw_only=True):
@@ -309,6 +407,7 @@ class SwitchCommand(CommandBody, frozen=True, kw_only=True):
     msg: Text
     lease_s: Seconds | None = None
     """An *on* that is not renewed ends after this time; the accessory goes to its safe state."""
+    light: LightOptions | None = None
 
 
 # --- relay to client ------------------------------------------------------------------------------------------------
@@ -334,6 +433,8 @@ class AccessoryState(AccessoryStatus, frozen=True, kw_only=True):
     """What was last asked for; null when nobody asked."""
     link: bool | None = None
     """Whether the device is connected now."""
+    by: Label | None = None
+    """Who gave the command that made it so: a token's name, or a rule's."""
     reported_at: Timestamp | None = None
     cursor: Count | None = None
 
@@ -359,7 +460,36 @@ class DeviceStatus(Payload, frozen=True, kw_only=True):
     online: bool
     since: Timestamp
     """When it became so."""
+    reason: Absence | None = None
+    """Why it is offline."""
+    flapping: bool = False
+    """It comes and goes: what it is now will hardly last."""
     cursor: Count | None = None
+
+
+class DeviceProfile(Payload, frozen=True, kw_only=True):
+    """A device as people know it."""
+
+    device: DeviceId
+    title: Label | None = None
+    """What pages call it; null: its name."""
+    place: Label | None = None
+    tags: Annotated[tuple[Label, ...], Meta(max_length=32)] = ()
+    """The groups it belongs to, those of the relay's settings included."""
+    time_zone: Label | None = None
+    """IANA name, such as Europe/Zurich; null: the relay's."""
+    calibration: Annotated[dict[Label, Value], Meta(max_length=64)] = {}
+    """What is added to every value of a quantity, in its unit, from now on."""
+    retired: bool = False
+    """Out of service: its history stays, it takes no commands and raises no alerts."""
+
+
+class DeviceRemoved(Payload, frozen=True, kw_only=True):
+    """A device was deleted, or its history went to another one."""
+
+    device: DeviceId
+    into: DeviceId | None = None
+    """Under whose name its history goes on."""
 
 
 class LastReading(Payload, frozen=True, kw_only=True):
@@ -369,6 +499,10 @@ class LastReading(Payload, frozen=True, kw_only=True):
     unit: Text = ""
     taken_at: Timestamp
     quality: Quality | None = None
+    stale_after_s: Seconds | None = None
+    """After `taken_at`, by the schedule of its sensor: from then on it is no longer what is now."""
+    value_at: Timestamp | None = None
+    """When there last was a value: where `value` is null, there is no data since."""
 
 
 class AccessoryInfo(Payload, frozen=True, kw_only=True):
@@ -379,6 +513,11 @@ class AccessoryInfo(Payload, frozen=True, kw_only=True):
     mode: Text = "BCM"
     sensor: bool = False
     """True for what *clean* leaves alone."""
+    kind: Label | None = None
+    """breathing_light, infrared_watch or switch."""
+    title: Label | None = None
+    """What pages call it; null: its name."""
+    safe: SafeState | None = None
 
 
 class DeviceSnapshot(Payload, frozen=True, kw_only=True):
@@ -395,6 +534,13 @@ class DeviceSnapshot(Payload, frozen=True, kw_only=True):
     accessories: tuple[AccessoryState, ...] = ()
     motion: ClientMotion | None = None
     training: ClientModelTrain | None = None
+    reason: Absence | None = None
+    flapping: bool = False
+    profile: DeviceProfile | None = None
+    infos: tuple[AccessoryInfo, ...] = ()
+    """What it can be asked to switch."""
+    commands: "tuple[CommandResult, ...]" = ()
+    """Those that have no final result yet, the queued ones among them."""
 
 
 class Snapshot(Payload, frozen=True, kw_only=True):
@@ -409,6 +555,29 @@ class Snapshot(Payload, frozen=True, kw_only=True):
     devices: tuple[DeviceSnapshot, ...]
     contract: Label
     demo: bool = False
+    alerts: "tuple[Alert, ...]" = ()
+    """Those that are not closed."""
+
+
+class Alert(Payload, frozen=True, kw_only=True):
+    """What a rule found, at one device or (null) at the site."""
+
+    alert: Key
+    rule: Label
+    device: DeviceId | None = None
+    severity: Severity
+    state: AlertState
+    opened_at: Timestamp
+    message: Text
+    quantity: Label | None = None
+    value: Value | None = None
+    """The quantity's value when it opened, or (a closed one) when it closed."""
+    acknowledged_at: Timestamp | None = None
+    acknowledged_by: Label | None = None
+    closed_at: Timestamp | None = None
+    closed_by: Label | None = None
+    """Null where it closed by itself: it is no longer so."""
+    cursor: Count | None = None
 
 
 class CommandResult(Payload, frozen=True, kw_only=True):
@@ -425,6 +594,12 @@ class CommandResult(Payload, frozen=True, kw_only=True):
     status: bool | None = None
     """What the pin read back, once it did."""
     elapsed_ms: Milliseconds | None = None
+    by: Label | None = None
+    """Who asked: a token's name, or a rule's."""
+    seq: Count | None = None
+    """Its number at this device."""
+    expires_at: Timestamp | None = None
+    """While it is queued: after that it will not run."""
 
 
 # --- client to relay ------------------------------------------------------------------------------------------------
@@ -441,6 +616,9 @@ class CommandRequest(Payload, frozen=True, kw_only=True):
     all: Literal[True] | None = None
     ttl_s: Annotated[float, Meta(gt=0, le=86400, extra_json_schema={"unit": "s"})] | None = None
     lease_s: Annotated[float, Meta(gt=0, le=86400, extra_json_schema={"unit": "s"})] | None = None
+    light: LightOptions | None = None
+    queue: bool = False
+    """Whether an `off` or `clean` waits for a device that is offline, until its time to live has ended."""
 
     def __post_init__(self) -> None:
         if sum(target is not None for target in (self.device, self.tag, self.all)) != 1:
@@ -449,6 +627,17 @@ class CommandRequest(Payload, frozen=True, kw_only=True):
             raise ValueError(f"`{self.action}` needs an `accessory`")
         if self.lease_s is not None and self.action is not Action.ON:
             raise ValueError("only an `on` may carry a lease")
+        if self.light is not None and self.action is not Action.ON:
+            raise ValueError("only an `on` may say how to breathe")
+        if self.queue and self.action not in (Action.OFF, Action.CLEAN):
+            raise ValueError("only an `off` or a `clean` may be queued: nothing switches on by surprise")
+
+
+class AlertRequest(Payload, frozen=True, kw_only=True):
+    """Say of an alert that it was seen, or that it is done with."""
+
+    alert: Key
+    state: Literal["acknowledged", "closed"]
 
 
 class ReplayRequest(Payload, frozen=True, kw_only=True):
@@ -484,6 +673,8 @@ class Ack(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Whom a command was addressed to."""
     cursor: int | None = None
     """How far a replay went."""
+    relay_ms: int | None = None
+    """The relay's time when it answered a heartbeat: milliseconds, never going back while the relay runs."""
 
     @classmethod
     def refused(cls, refusal: Refusal) -> "Ack":
@@ -506,6 +697,11 @@ class PiHello(Payload, frozen=True, kw_only=True):
     stream: Key | None = None
     sample_interval_s: Seconds | None = None
     status_interval_s: Seconds | None = None
+    heartbeat_interval_s: Seconds | None = None
+    ledger: Key | None = None
+    """The ledger whose commands it took last."""
+    seq: Count | None = None
+    """The highest number of a command that it has taken from that ledger, whatever became of it."""
     simulated: bool = False
     accessories: Annotated[tuple[AccessoryInfo, ...], Meta(max_length=64)] = ()
 

@@ -20,7 +20,16 @@ export const EVENTS = {
   MOTION_PUB_PI: "motion_pub_pi",
   MOTION_PUB_CLIENT: "motion_pub_client",
   DROP_PUB_PI: "drop_pub_pi",
+  ACCESSORY_STATUS_CHECK_PUB_SYSTEM: "accessory_status_check_pub_system",
+  ACCESSORY_ON_PUBLISH_SERVER: "accessory_on_publish_server",
+  ACCESSORY_OFF_PUBLISH_SERVER: "accessory_off_publish_server",
+  ACCESSORY_STATUS_PUB_PI: "accessory_status_pub_pi",
+  COMMAND_APPLIED_PUB_PI: "command_applied_pub_pi",
+  HEARTBEAT_PUB_PI: "heartbeat_pub_pi",
   DEVICE_STATUS_PUB_CLIENT: "device_status_pub_client",
+  DEVICE_PROFILE_PUB_CLIENT: "device_profile_pub_client",
+  DEVICE_REMOVED_PUB_CLIENT: "device_removed_pub_client",
+  ALERT_PUB_CLIENT: "alert_pub_client",
   SNAPSHOT_PUB_CLIENT: "snapshot_pub_client",
   REPLAY_REQUEST_CLIENT: "replay_request_client",
   COMMAND_REQUEST_CLIENT: "command_request_client",
@@ -55,12 +64,18 @@ export const QUANTITIES: Record<string, Quantity> = {
 /** What *clean* leaves alone. */
 export const SENSOR_ACCESSORIES: readonly string[] = ["infrared_sensor"];
 
+/** Why a device is offline. */
+export type Absence = "connection_lost" | "ended" | "heartbeat_missed" | "relay_restarted";
+
 /** What a device says of one of its accessories when it connects. */
 export interface AccessoryInfo {
   accessory: string;
   pin?: number | null;
   mode?: string;
   sensor?: boolean;
+  kind?: string | null;
+  title?: string | null;
+  safe?: SafeState | null;
 }
 
 /** The state of one accessory of one device: what was asked, what it reported, and how fresh that is. `status` is what the device last reported, after reading the pin back. */
@@ -71,15 +86,18 @@ export interface AccessoryState {
   clock?: ClockStamp | null;
   status: boolean;
   method?: string | null;
+  accessory: string;
   id?: number | null;
   level?: number | null;
+  light?: LightOptions | null;
+  lease_left_s?: number | null;
   command?: string | null;
   cause?: Cause | null;
   fault?: Fault | null;
   datatime: string;
-  accessory: string;
   desired?: boolean | null;
   link?: boolean | null;
+  by?: string | null;
   reported_at?: string | null;
   cursor?: number | null;
 }
@@ -92,8 +110,11 @@ export interface AccessoryStatus {
   clock?: ClockStamp | null;
   status: boolean;
   method?: string | null;
+  accessory?: string | null;
   id?: number | null;
   level?: number | null;
+  light?: LightOptions | null;
+  lease_left_s?: number | null;
   command?: string | null;
   cause?: Cause | null;
   fault?: Fault | null;
@@ -109,10 +130,32 @@ export interface Ack {
   command?: string | null;
   devices?: Array<string> | null;
   cursor?: number | null;
+  relay_ms?: number | null;
 }
 
 /** What a command asks of a device. */
 export type Action = "check" | "clean" | "off" | "on";
+
+/** What a rule found, at one device or (null) at the site. */
+export interface Alert {
+  alert: string;
+  rule: string;
+  device?: string | null;
+  severity: Severity;
+  state: AlertState;
+  opened_at: string;
+  message: string;
+  quantity?: string | null;
+  value?: number | null;
+  acknowledged_at?: string | null;
+  acknowledged_by?: string | null;
+  closed_at?: string | null;
+  closed_by?: string | null;
+  cursor?: number | null;
+}
+
+/** Where an alert stands. */
+export type AlertState = "acknowledged" | "closed" | "open";
 
 /** Why a state is what it is. */
 export type Cause = "clean" | "lease" | "local_fault" | "restart" | "rule" | "user";
@@ -120,14 +163,23 @@ export type Cause = "clean" | "lease" | "local_fault" | "restart" | "rule" | "us
 /** Ask an accessory to report its status. */
 export interface CheckCommand {
   command?: string | null;
+  ledger?: string | null;
+  seq?: number | null;
   ttl_s?: number | null;
+  expires_ms?: number | null;
+  cause?: Cause | null;
   action: string;
+  accessory?: string | null;
 }
 
 /** Turn off everything but the sensors. */
 export interface CleanCommand {
   command?: string | null;
+  ledger?: string | null;
+  seq?: number | null;
   ttl_s?: number | null;
+  expires_ms?: number | null;
+  cause?: Cause | null;
   action: string;
 }
 
@@ -180,6 +232,7 @@ export interface ClientSensorData {
   fail: Array<string>;
   data: Record<string, number | null>;
   quality?: Record<string, Quality>;
+  calibration?: Record<string, number>;
   cursor?: number | null;
 }
 
@@ -192,7 +245,13 @@ export interface ClockStamp {
 }
 
 /** Every code an ack, an `error_pub`, a command result or an HTTP answer may carry. */
-export type Code = "accepted" | "binary_refused" | "device_offline" | "duplicate" | "expired" | "forbidden" | "hardware_fault" | "host_refused" | "internal" | "invalid_payload" | "malformed" | "method_not_allowed" | "no_answer" | "not_found" | "origin_refused" | "queue_full" | "rate_limited" | "readback_differs" | "replaced" | "replay_incomplete" | "slow_consumer" | "stored" | "too_large" | "unauthenticated" | "unavailable" | "unknown_accessory" | "unknown_command" | "unknown_device" | "unknown_event" | "unknown_group" | "unknown_quantity" | "verified";
+export type Code = "accepted" | "binary_refused" | "conflict" | "device_offline" | "duplicate" | "expired" | "forbidden" | "hardware_fault" | "host_refused" | "internal" | "interrupted" | "invalid_payload" | "malformed" | "method_not_allowed" | "no_answer" | "not_found" | "origin_refused" | "queue_full" | "queued" | "rate_limited" | "readback_differs" | "replaced" | "replay_incomplete" | "retired" | "slow_consumer" | "stored" | "superseded" | "too_large" | "unauthenticated" | "unavailable" | "unknown_accessory" | "unknown_alert" | "unknown_command" | "unknown_device" | "unknown_event" | "unknown_group" | "unknown_quantity" | "unknown_rule" | "verified";
+
+/** A command has driven its pin. What the pin reads back follows, in a status. */
+export interface CommandApplied {
+  command: string;
+  accessory: string;
+}
 
 /** Ask for one action at one device, at all with a tag, or at all there are. */
 export interface CommandRequest {
@@ -203,6 +262,8 @@ export interface CommandRequest {
   all?: true | null;
   ttl_s?: number | null;
   lease_s?: number | null;
+  light?: LightOptions | null;
+  queue?: boolean;
 }
 
 /** Where a command stands at one device. */
@@ -217,10 +278,30 @@ export interface CommandResult {
   message?: string;
   status?: boolean | null;
   elapsed_ms?: number | null;
+  by?: string | null;
+  seq?: number | null;
+  expires_at?: string | null;
 }
 
 /** Where a command stands at one device. The last five are final. */
-export type CommandState = "accepted" | "expired" | "failed" | "refused" | "sent" | "superseded" | "verified";
+export type CommandState = "accepted" | "applied" | "expired" | "failed" | "queued" | "refused" | "sent" | "superseded" | "verified";
+
+/** A device as people know it. */
+export interface DeviceProfile {
+  device: string;
+  title?: string | null;
+  place?: string | null;
+  tags?: Array<string>;
+  time_zone?: string | null;
+  calibration?: Record<string, number>;
+  retired?: boolean;
+}
+
+/** A device was deleted, or its history went to another one. */
+export interface DeviceRemoved {
+  device: string;
+  into?: string | null;
+}
 
 /** All that the relay knows of one device now. */
 export interface DeviceSnapshot {
@@ -235,6 +316,11 @@ export interface DeviceSnapshot {
   accessories?: Array<AccessoryState>;
   motion?: ClientMotion | null;
   training?: ClientModelTrain | null;
+  reason?: Absence | null;
+  flapping?: boolean;
+  profile?: DeviceProfile | null;
+  infos?: Array<AccessoryInfo>;
+  commands?: Array<CommandResult>;
 }
 
 /** A device came or went. */
@@ -242,6 +328,8 @@ export interface DeviceStatus {
   device: string;
   online: boolean;
   since: string;
+  reason?: Absence | null;
+  flapping?: boolean;
   cursor?: number | null;
 }
 
@@ -277,12 +365,29 @@ export interface Fault {
   message?: string;
 }
 
+/** The agent is alive. Its ack tells the relay's time, in which commands end. */
+export interface Heartbeat {
+  interval_s: number;
+  boot_id?: string | null;
+  monotonic_ns?: number | null;
+  ending?: boolean;
+}
+
 /** The newest value of one quantity. */
 export interface LastReading {
   value: number | null;
   unit?: string;
   taken_at: string;
   quality?: Quality | null;
+  stale_after_s?: number | null;
+  value_at?: string | null;
+}
+
+/** How a breathing light breathes; null: as its settings say. */
+export interface LightOptions {
+  level?: number | null;
+  period_s?: number | null;
+  gamma?: number | null;
 }
 
 /** A training job's news. `status` is true while it trains: false is sent on success and on failure alike. */
@@ -323,6 +428,9 @@ export interface PiHello {
   stream?: string | null;
   sample_interval_s?: number | null;
   status_interval_s?: number | null;
+  heartbeat_interval_s?: number | null;
+  ledger?: string | null;
+  seq?: number | null;
   simulated?: boolean;
   accessories?: Array<AccessoryInfo>;
 }
@@ -341,6 +449,9 @@ export interface ReplayRequest {
   since: number;
 }
 
+/** What becomes of an accessory when nobody answers for it any more. */
+export type SafeState = "keep" | "off" | "on";
+
 /** One sampling round of every sensor on a Pi. A sensor that failed is named in `fail`; its values are null. */
 export interface SensorData {
   device?: string | null;
@@ -352,7 +463,11 @@ export interface SensorData {
   fail: Array<string>;
   data: Record<string, number | null>;
   quality?: Record<string, Quality>;
+  calibration?: Record<string, number>;
 }
+
+/** How urgent an alert is. */
+export type Severity = "critical" | "info" | "warning";
 
 /** What a page that joins needs to be right at once. */
 export interface Snapshot {
@@ -362,12 +477,17 @@ export interface Snapshot {
   devices: Array<DeviceSnapshot>;
   contract: string;
   demo?: boolean;
+  alerts?: Array<Alert>;
 }
 
 /** Turn one accessory off or on. */
 export interface SwitchCommand {
   command?: string | null;
+  ledger?: string | null;
+  seq?: number | null;
   ttl_s?: number | null;
+  expires_ms?: number | null;
+  cause?: Cause | null;
   pin: number | null;
   mode: string;
   code: number;
@@ -376,6 +496,7 @@ export interface SwitchCommand {
   type: string;
   msg: string;
   lease_s?: number | null;
+  light?: LightOptions | null;
 }
 
 /** Where a training job stands. */

@@ -142,18 +142,27 @@ def read_settings(file: Path | None, environ: Mapping[str, str] = os.environ) ->
     return load(AgentSettings, file, environ, PREFIX)
 
 
-def read_token(options: RelayOptions) -> str | None:
-    """The device's token, None where there is none. Raises `SettingsError` for a file that holds none."""
+def read_token(options: RelayOptions, environ: Mapping[str, str] = os.environ) -> str | None:
+    """The device's token: as set, else the credential `token` that systemd passes; None where there is none.
+
+    Raises `SettingsError` for a file that cannot be read, or a `token_file` without a token.
+    """
     if options.token_file is None:
-        return options.token
-    try:
-        token = Path(options.token_file).read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not text"
-        raise SettingsError("relay.token_file", options.token_file, f"cannot be read ({reason})") from None
+        credential = Path(environ.get("CREDENTIALS_DIRECTORY") or "/nowhere") / "token"
+        # The unit's own default is an empty one.
+        return options.token or (_token_in(credential, "$CREDENTIALS_DIRECTORY") if credential.exists() else "") or None
+    token = _token_in(Path(options.token_file), "relay.token_file")
     if not token:
         raise SettingsError("relay.token_file", options.token_file, "is empty; put the device's token there")
     return token
+
+
+def _token_in(file: Path, setting: str) -> str:
+    try:
+        return file.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not text"
+        raise SettingsError(setting, str(file), f"cannot be read ({reason})") from None
 
 
 def outbox_path(options: OutboxOptions, environ: Mapping[str, str] = os.environ) -> Path:

@@ -96,6 +96,15 @@ def test_a_token_comes_from_a_setting_or_from_a_file_and_never_from_both(tmp_pat
         RelayOptions(token="t", token_file="f")
 
 
+@pytest.mark.parametrize(("content", "token"), [(None, None), ("\n", None), ("s3cret\n", "s3cret")])
+def test_a_token_comes_from_systemds_credential_where_nothing_is_set(tmp_path, content, token) -> None:
+    if content is not None:
+        (tmp_path / "token").write_text(content)
+    environ = {"CREDENTIALS_DIRECTORY": str(tmp_path)}
+    assert read_token(RelayOptions(), environ) == token
+    assert read_token(RelayOptions(token="set"), environ) == "set"
+
+
 @pytest.mark.parametrize("content", [None, "", "\n"])
 def test_a_token_file_without_a_token_is_refused(tmp_path, content) -> None:
     file = tmp_path / "token"

@@ -58,6 +58,7 @@ _SWEEP_S = 1.0
 _REVOKED_S = 3.0
 _SETTLE_S = 5.0
 _STOP_S = 5.0
+_PET_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -206,6 +207,9 @@ def _run(settings: RelaySettings, bound: socket.socket, relay: Relay) -> None:
         _every(_REVOKED_S, relay.expel_revoked, stopping),
         _every(_SETTLE_S, relay.storage.tick, stopping),
     ]
+    if (pet_s := sdnotify.watchdog_interval_s()) is not None:
+        # On the hub that serves everybody, beside tasks whose death ends the relay: what it tells is that they work.
+        owned.append(_every(min(pet_s, _PET_S), _pet, stopping))
     server.start()
     host, port = bound.getsockname()[:2]
     name = f"[{host}]" if ":" in host else host
@@ -219,6 +223,10 @@ def _run(settings: RelaySettings, bound: socket.socket, relay: Relay) -> None:
     server.stop(timeout=_STOP_S)
     if not all(task.value for task in gevent.joinall(owned, timeout=_STOP_S)):
         raise SystemExit(1)
+
+
+def _pet() -> None:
+    sdnotify.notify("WATCHDOG=1")
 
 
 def _every(interval_s: float, work: Callable[[], None], stopping: Event) -> "gevent.Greenlet[[], bool]":

@@ -26,6 +26,7 @@ from server.storage.records import LoggedEvent
 from server.storage.sealed import seal
 from server.storage.sqlite import FileClaim, damage_marker
 from server.storage.tables import (
+    commands,
     devices,
     drops,
     events,
@@ -53,7 +54,7 @@ _UNREADABLE = (sqlite3.Error, UnicodeError)
 _PATIENCE = 200
 _MANY = 10_000
 """Rows that a table is taken to have when it cannot be told."""
-_OWN_KEYS = (devices, streams, series, tokens)
+_OWN_KEYS = (devices, streams, series, tokens, commands)
 """Tables whose rows are found by a small number of their own."""
 _FAR_MS = 400 * 366 * 24 * HOUR_MS
 
@@ -176,6 +177,8 @@ class _Salvage:
             for table in _OWN_KEYS:
                 self._copy(table, self._by_number(table, "id"))
             self._copy(marks, self._whole(marks))
+            # The highest numbers may be among what is lost: commands are numbered anew, under another key.
+            self._target.execute("DELETE FROM marks WHERE name = 'ledger'")
             stream_rows = self._ids(streams)
             series_rows = self._ids(series)
             self._copy(drops, self._each(drops, "stream_id", stream_rows))

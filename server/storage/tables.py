@@ -173,6 +173,37 @@ tokens = Table(
     ),
 )
 
+commands = Table(
+    "commands",
+    metadata,
+    # Increasing: the order in which they were asked for.
+    Column("id", Big, primary_key=True, autoincrement=False),
+    Column("command", Text, nullable=False, index=True),
+    # By name: it may be asked of a device whose row is still on its way.
+    Column("device", Text, nullable=False),
+    # Per device and ledger, increasing.
+    Column("seq", Big, nullable=False),
+    # JSON: the CommandRequest.
+    Column("request", Text, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("cause", Text, nullable=False),
+    Column("asked_at", Big, nullable=False),
+    # In the relay's time, which a clock that is set does not change.
+    Column("expires_ms", Big, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("code", Text, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("status", Big),
+    # JSON: when it came to each state.
+    Column("times", Text, nullable=False),
+    Column("ended_at", Big),
+    # What the device said after the command had its result.
+    Column("late", Text),
+    Index("ix_commands_device_id", "device", "id"),
+    Index("ix_commands_open", "id", sqlite_where=text("ended_at IS NULL"), postgresql_where=text("ended_at IS NULL")),
+)
+"""One row per command and device; who and what it was asked for, and what became of it."""
+
 marks = Table(
     "marks",
     metadata,
@@ -180,4 +211,5 @@ marks = Table(
     Column("value", Big, nullable=False),
 )
 """`folded`: the log is folded up to this cursor. `pruned`: retention has removed the log up to this one. `floor`: no
-cursor up to this one is given again. `retention_at`: when retention last ran, in milliseconds."""
+cursor up to this one is given again. `retention_at`: when retention last ran, in milliseconds.
+`ledger`: the commands' numbering; a database with another one counts anew."""

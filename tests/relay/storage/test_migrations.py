@@ -75,10 +75,11 @@ def test_opening_brings_an_older_database_forward_and_keeps_what_it_holds(url, c
 def test_an_older_program_refuses_a_newer_database_and_says_what_to_do(url, later, monkeypatch):
     with monkeypatch.context() as newer:
         later_scripts = migrate.scripts
+        head = migrate.scripts().get_current_head()
         later()
         Database.open(url).close()
         newer.setattr(migrate, "scripts", later_scripts)
-        with pytest.raises(SettingsError, match="9999 is newer than this program's 0001; install the newer program"):
+        with pytest.raises(SettingsError, match=f"9999 is newer than this program's {head}; install the newer program"):
             Database.open(url)
 
 
@@ -89,10 +90,11 @@ def test_going_back_is_putting_back_the_copy_made_before_the_upgrade(sqlite_url,
     recorder.close()
     database.close()
     now = migrate.scripts
+    head = migrate.scripts().get_current_head()
     later()
     Database.open(sqlite_url).close()
     path = dialect_of(sqlite_url).path
-    copy = path.with_name(path.name + ".before-0001")
+    copy = path.with_name(f"{path.name}.before-{head}")
     assert copy.exists()
     monkeypatch.setattr(migrate, "scripts", now)
     copy.replace(path)

@@ -1,0 +1,47 @@
+"""What people and rules do: commands, and what became of them."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+branch_labels = None
+depends_on = None
+
+_Big = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+
+
+def upgrade() -> None:
+    """Make the tables."""
+    _commands()
+
+
+def downgrade() -> None:
+    """There is no way back; see `server.storage.migrate`."""
+    raise NotImplementedError("put back the copy that was made before the upgrade")
+
+
+def _commands() -> None:
+    commands = op.create_table(
+        "commands",
+        sa.Column("id", _Big, primary_key=True, autoincrement=False),
+        sa.Column("command", sa.Text, nullable=False),
+        sa.Column("device", sa.Text, nullable=False),
+        sa.Column("seq", _Big, nullable=False),
+        sa.Column("request", sa.Text, nullable=False),
+        sa.Column("by", sa.Text, nullable=False),
+        sa.Column("cause", sa.Text, nullable=False),
+        sa.Column("asked_at", _Big, nullable=False),
+        sa.Column("expires_ms", _Big, nullable=False),
+        sa.Column("state", sa.Text, nullable=False),
+        sa.Column("code", sa.Text, nullable=False),
+        sa.Column("message", sa.Text, nullable=False),
+        sa.Column("status", _Big),
+        sa.Column("times", sa.Text, nullable=False),
+        sa.Column("ended_at", _Big),
+        sa.Column("late", sa.Text),
+    )
+    still_open = commands.c.ended_at.is_(None)
+    op.create_index("ix_commands_command", "commands", ["command"])
+    op.create_index("ix_commands_device_id", "commands", ["device", "id"])
+    op.create_index("ix_commands_open", "commands", ["id"], sqlite_where=still_open, postgresql_where=still_open)

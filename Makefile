@@ -11,7 +11,7 @@ PAGE := server/dashboard
 LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check format contract dashboard screenshot bench faults lock clean
+.PHONY: help setup run test check format contract dashboard screenshot bench bench-models faults lock clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[1mmake %-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ contract: $(VENV)/.dev ## Generate docs, schemas and types from the contract and
 
 bench: $(VENV)/.dev ## Run the benchmarks; each prints a table (ARGS="-k name" for some)
 	$(BIN)/python -m tests.bench $(ARGS)
+
+bench-models: $(VENV)/.dev ## Judge the models on real data, with pictures (DATA=../shared/data, ARGS="-k forecast")
+	@$(BIN)/python -m tests.bench.models $(if $(DATA),--data "$(DATA)") $(ARGS)
 
 faults: $(VENV)/.dev ## Kill, freeze, cut off, fill up and damage; count what is lost (KILLS=50 SECONDS=1500 DATABASE=postgres)
 	$(BIN)/python -m tests.faults --kills $(KILLS) --seconds $(SECONDS) --database $(DATABASE) $(ARGS)

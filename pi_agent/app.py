@@ -62,6 +62,8 @@ class Agent:
         self._clock = clock
         self.ended = False
         """After `run`: whether every thread has ended. One that has not would keep the interpreter from ending."""
+        self.trouble: str | None = None
+        """After `run`: what broke; None when it was asked to end."""
         self._stopping = threading.Event()
         self._lane = LiveLane(clock)
         device = settings.device_name
@@ -106,12 +108,12 @@ class Agent:
             self._outbox.stream,
             self._outbox.depth,
         )
-        trouble = self._watch()
-        if trouble:
-            log.error("agent ends: %s", trouble)
+        self.trouble = self._watch()
+        if self.trouble:
+            log.error("agent ends: %s", self.trouble)
         notify("STOPPING=1")
         self._stop()
-        return 1 if trouble else 0
+        return 1 if self.trouble else 0
 
     def request_stop(self) -> None:
         """Have `run` end as on SIGTERM."""

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 EXIT_OK, EXIT_FAILED, EXIT_SETTINGS = 0, 1, 2
 _LETTERS_SHOWN = 20
+_CONFIG_VARIABLE = "BREATHLIGHT_AGENT_CONFIG"
 
 _EPILOG = """\
 examples:
@@ -30,6 +31,8 @@ examples:
   pi-agent sense                          read every sensor once
   pi-agent sense --json | jq .temperature
   pi-agent outbox                         what waits for the relay, and what was dropped
+  pi-agent check                          what is wrong with this Pi, and the command that mends it
+  pi-agent wiring                         which leg of which part goes where
 
 settings come from the file (TOML) and, over it, from variables: relay.url is PI_AGENT_RELAY__URL.
 exit codes: 0 done, 1 failed, 2 a setting or argument is wrong.
@@ -40,6 +43,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run `pi-agent` with `argv` (by default the process's). Returns the exit code."""
     arguments = _parser().parse_args(argv)
     try:
+        # Wrong settings are among what it looks for.
+        checks: bool = arguments.work is _check
+        if checks:
+            return _check(arguments)
         settings = read_settings(arguments.config)
         logs.configure(settings.log.level, settings.log.format)
         work: Callable[[AgentSettings, argparse.Namespace], int] = arguments.work
@@ -58,7 +65,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("pi-agent", description=description, epilog=_EPILOG, formatter_class=shape)
     parser.add_argument("--version", action="version", version=f"pi-agent {VERSION}")
     common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--config", type=Path, metavar="FILE", help="settings in TOML")
+    # The service's own file is in this variable where `pi-agent` is the installed command.
+    config = os.environ.get(_CONFIG_VARIABLE)
+    common.add_argument("--config", type=Path, default=config and Path(config), metavar="FILE", help="settings in TOML")
     commands = parser.add_subparsers(required=True, metavar="COMMAND", title="commands")
 
     what = "work until SIGTERM or Ctrl-C"
@@ -67,6 +76,8 @@ def _parser() -> argparse.ArgumentParser:
     for name, work, what in (
         ("sense", _sense, "read every part once and show what it says"),
         ("outbox", _outbox, "show what waits for the relay, what was dropped, and dead letters"),
+        ("check", _check, "look at machine, pins, disk, clock and relay; say what is wrong, and what mends it"),
+        ("wiring", _wiring, "show which leg of which configured part goes to which position of the header"),
     ):
         command = commands.add_parser(name, parents=[common], help=what, description=what)
         command.add_argument("--json", action="store_true", help="one JSON object, for programs")
@@ -79,9 +90,13 @@ def _run(settings: AgentSettings, _arguments: argparse.Namespace) -> int:
     # 8 MB of memory and 60 ms on a Pi. Hidden, it counts as not installed.
     sys.modules.setdefault("requests", None)  # type: ignore[arg-type]
     from pi_agent.app import build_agent
+    from pi_agent.lives import FILE_NAME, Lives
 
-    agent = build_agent(settings, os.environ, SystemClock())
-    code = agent.run()
+    clock = SystemClock()
+    with Lives(outbox_path(settings.outbox).with_name(FILE_NAME), clock, VERSION).one() as will:
+        agent = build_agent(settings, os.environ, clock)
+        code = agent.run()
+        will.reason = agent.trouble or ""
     if not agent.ended:
         # A job that hangs on a part would keep the interpreter from ending; everything worth keeping is on disk.
         sys.stderr.flush()
@@ -150,6 +165,34 @@ def _outbox(settings: AgentSettings, arguments: argparse.Namespace) -> int:
     )
     for letter in report.dead_letters[:_LETTERS_SHOWN]:
         _print(f"  {letter.id}  {letter.event}  {letter.code}: {letter.message}")
+    return EXIT_OK
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    from pi_agent.check import report
+    from pi_agent.check.surroundings import Surroundings
+
+    findings = report.check(Surroundings(), arguments.config)
+    if arguments.json:
+        passed = report.passed(findings)
+        _print(msgspec.json.encode({"ok": passed, "findings": findings}).decode())
+    else:
+        report.write(findings, os.environ)
+    return EXIT_OK if report.passed(findings) else EXIT_FAILED
+
+
+def _wiring(settings: AgentSettings, arguments: argparse.Namespace) -> int:
+    from pi_agent.check.wiring import wires
+
+    found = wires(settings.hardware)
+    if arguments.json:
+        _print(msgspec.json.encode(found).decode())
+    elif found:
+        head = ("part", "leg", "position", "is", "volts", "through")
+        rows = [(w.part, w.leg, str(w.position), w.to, f"{w.volts:g}", w.through or "-") for w in found]
+        _table([head, *rows])
+    else:
+        _print("no part with a pin is configured")
     return EXIT_OK
 
 

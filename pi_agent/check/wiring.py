@@ -1,0 +1,129 @@
+"""Which leg of which part goes to which position of the 40-pin header.
+
+Sources: the pin-out of the Raspberry Pi's 40-pin header; the data sheets of the parts.
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+from msgspec import Struct
+
+from pi_agent.hardware.options import HardwareOptions
+
+_ROWS: Final = (
+    ("3.3 V", "5 V"),
+    ("GPIO 2", "5 V"),
+    ("GPIO 3", "ground"),
+    ("GPIO 4", "GPIO 14"),
+    ("ground", "GPIO 15"),
+    ("GPIO 17", "GPIO 18"),
+    ("GPIO 27", "ground"),
+    ("GPIO 22", "GPIO 23"),
+    ("3.3 V", "GPIO 24"),
+    ("GPIO 10", "ground"),
+    ("GPIO 9", "GPIO 25"),
+    ("GPIO 11", "GPIO 8"),
+    ("ground", "GPIO 7"),
+    ("GPIO 0", "GPIO 1"),
+    ("GPIO 5", "ground"),
+    ("GPIO 6", "GPIO 12"),
+    ("GPIO 13", "ground"),
+    ("GPIO 19", "GPIO 16"),
+    ("GPIO 26", "GPIO 20"),
+    ("ground", "GPIO 21"),
+)
+"""The header as it lies on the board: the odd positions left, 1 and 2 at the end of the card slot."""
+
+HEADER: Final = dict(enumerate((what for row in _ROWS for what in row), 1))
+"""What each of the positions 1 to 40 is."""
+
+_POSITIONS: Final = {int(what.split()[1]): place for place, what in HEADER.items() if what.startswith("GPIO")}
+
+
+class Leg(Struct, frozen=True):
+    """One leg of a part, and what it needs: `signal` (the configured pin), `rx`, or a kind of power."""
+
+    name: str
+    to: str
+    volts: float
+    through: str = ""
+
+
+class Wire(Struct, frozen=True):
+    """One wire. `volts` is the most that is ever on it; `through` is what sits in it."""
+
+    part: str
+    leg: str
+    position: int
+    to: str
+    gpio: int | None
+    volts: float
+    through: str = ""
+
+
+_LED = (Leg("LED, long leg", "signal", 3.3, "330 Ω"), Leg("LED, short leg", "ground", 0))
+_PIR = (Leg("PIR, VCC", "5 V", 5), Leg("PIR, OUT", "signal", 3.3), Leg("PIR, GND", "ground", 0))
+# Its output is as high as its supply: never 5 V.
+_OBSTACLE = (
+    Leg("IR module, VCC", "3.3 V", 3.3),
+    Leg("IR module, OUT", "signal", 3.3),
+    Leg("IR module, GND", "ground", 0),
+)
+_DHT = (
+    Leg("DHT, 1 VCC", "3.3 V", 3.3),
+    Leg("DHT, 2 DATA", "signal", 3.3, "10 kΩ to 3.3 V"),
+    Leg("DHT, 4 GND", "ground", 0),
+)
+_DS18B20 = (
+    Leg("DS18B20, VDD", "3.3 V", 3.3),
+    Leg("DS18B20, DQ", "signal", 3.3, "4.7 kΩ to 3.3 V"),
+    Leg("DS18B20, GND", "ground", 0),
+)
+
+
+def used_pins(hardware: HardwareOptions) -> list[tuple[str, int]]:
+    """The parts that hang on a pin, each with its BCM number, in the order of the settings."""
+    return [
+        (part, options.gpio)
+        for part in ("light", "infrared", "climate")
+        if (options := getattr(hardware, part)).driver.value != "none"
+    ]
+
+
+def driver_of(hardware: HardwareOptions, part: str) -> str:
+    """The word that the settings have for the driver of `part`."""
+    return str(getattr(hardware, part).driver.value)
+
+
+def position_of(gpio: int) -> int:
+    """Where on the header a BCM number is. Raises `KeyError` for one that is not there."""
+    return _POSITIONS[gpio]
+
+
+def wires(hardware: HardwareOptions) -> list[Wire]:
+    """Every wire of the configured parts. Power and ground are taken at the nearest free position."""
+    taken = {position_of(gpio) for _, gpio in used_pins(hardware)}
+    found = []
+    for part, gpio in used_pins(hardware):
+        for leg in _legs(hardware, part):
+            signal = leg.to == "signal"
+            position = position_of(gpio) if signal else _nearest(leg.to, position_of(gpio), taken)
+            taken.add(position)
+            found.append(
+                Wire(part, leg.name, position, HEADER[position], gpio if signal else None, leg.volts, leg.through)
+            )
+    return found
+
+
+def _legs(hardware: HardwareOptions, part: str) -> Iterable[Leg]:
+    if part == "light":
+        return _LED
+    if part == "infrared":
+        return _PIR if hardware.infrared.active_high else _OBSTACLE
+    return _DS18B20 if driver_of(hardware, part) == "ds18b20" else _DHT
+
+
+def _nearest(kind: str, position: int, taken: set[int]) -> int:
+    """The free position of this kind nearest on the header; where all are taken, the nearest is shared."""
+    every = [place for place, what in HEADER.items() if what == kind]
+    return min([place for place in every if place not in taken] or every, key=lambda place: abs(place - position))

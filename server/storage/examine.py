@@ -12,9 +12,10 @@ from server.storage.engine import Database, Progress, silent
 from server.storage.failures import Damaged, DatabaseFailed
 from server.storage.fold import HOUR_MS, MINUTE_MS, highest_given, marks_of
 from server.storage.history import logged
+from server.storage.ranges import IdRanges
 from server.storage.records import LoggedEvent
 from server.storage.sealed import read_ranges
-from server.storage.tables import devices, events, hours, minutes, readings, series
+from server.storage.tables import devices, erased, events, hours, minutes, readings, series
 
 _CHUNK = 1_000
 _SHOWN = 1_000
@@ -118,14 +119,21 @@ def _log(database: Database, report: Report, progress: Progress) -> None:
         found = dict(_readable(database, start, stop))
         # Retention may be at work meanwhile.
         pruned = database.read(marks_of).get("pruned", 0)
+        deleted = IdRanges(_erased(database, start, stop))
         lost = []
         for cursor in range(start, stop):
             if cursor in found:
                 _look_at(cursor, found[cursor], report)
-            elif cursor > pruned and not jump[0] < cursor <= jump[1]:
+            elif cursor > pruned and not jump[0] < cursor <= jump[1] and cursor not in deleted:
                 lost.append(cursor)
         _note_lost(report, lost)
         progress("checking the log", stop - 1, highest)
+
+
+def _erased(database: Database, start: int, stop: int) -> list[tuple[int, int]]:
+    """Cursors from `start` to before `stop` whose events were deleted on purpose."""
+    rows = database.rows(select(erased.c.first, erased.c.last).where(erased.c.last >= start, erased.c.first < stop))
+    return [(first, last) for first, last in rows]
 
 
 def _readable(database: Database, start: int, stop: int) -> Iterator[tuple[int, list[Any] | None]]:

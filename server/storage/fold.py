@@ -15,6 +15,7 @@ from server.storage.ledger import DeviceEntry, Stream
 from server.storage.sealed import seal
 from server.storage.tables import (
     devices,
+    erased,
     events,
     hours,
     last_readings,
@@ -195,6 +196,8 @@ def highest_given(connection: Connection) -> int:
     """The last cursor that this database knows to have given, whether or not the log still has it."""
     known = marks_of(connection)
     highest = connection.scalar(select(func.max(events.c.cursor))) or 0
+    # Deleted with its device: its cursor is not given again.
+    highest = max(highest, connection.scalar(select(func.max(erased.c.last))) or 0)
     return max(highest, *(known.get(name, 0) for name in ("folded", "pruned", "floor")))
 
 

@@ -59,6 +59,15 @@ class Limits:
     """After a failure, events are refused for this long before the database is tried again."""
 
 
+@dataclass(frozen=True)
+class _Chore:
+    """Work on what is stored, between two groups."""
+
+    work: Callable[[Connection], None]
+    gone: str
+    done: Promise[None]
+
+
 class Recorder:
     """Takes events into the log, each once."""
 
@@ -82,6 +91,7 @@ class Recorder:
         """The next group, built while the one before it is being written."""
         self._waiting = 0
         self._settlers: list[Promise[None]] = []
+        self._chores: deque[_Chore] = deque()
         self._scheduled = False
         self._working = False
         self._asked = False
@@ -199,6 +209,19 @@ class Recorder:
         self._wake()
         promise.wait()
 
+    def rearrange(self, work: Callable[[Connection], None], gone: str) -> None:
+        """Run `work`, which changes whose events are whose, in one transaction; afterwards device `gone` is unknown.
+
+        Raises what `work` raises, then nothing has changed; `DatabaseFailed`; `Refusal` with `conflict` while events
+        of `gone` are on their way.
+        """
+        if any(stream.waiting for stream in self._ledger.device(gone).streams.values()):
+            raise Refusal(Code.CONFLICT, f"events of {gone} are being stored; try again in a moment")
+        chore = _Chore(work, gone, Promise())
+        self._chores.append(chore)
+        self._wake()
+        chore.done.wait()
+
     def tick(self) -> None:
         """Call it every few seconds, so that a quiet relay settles too."""
         if self._fold.events and self._fold_is_due():
@@ -243,7 +266,7 @@ class Recorder:
         if self._working:
             return
         if self._trouble is not None:
-            if self._asked or self._settlers or self._waiting:
+            if self._asked or self._settlers or self._waiting or self._chores:
                 self._asked = False
                 self._post(self._load, self._loaded)
         elif self._settlers or self._fold_is_due():
@@ -251,6 +274,8 @@ class Recorder:
         elif self._ready is not None:
             group, self._ready = self._ready, None
             self._send(group)
+        elif self._chores:
+            self._rearrange()
         elif tickets := self._next_group():
             self._write(tickets)
 
@@ -409,6 +434,31 @@ class Recorder:
         self._fold = folding.Fold(upto=self._cursor)
         self._tell_settlers(Outcome())
 
+    def _rearrange(self) -> None:
+        if self._fold.changed:
+            self._save_fold()
+            return
+        chore = self._chores.popleft()
+
+        def run(link: Link) -> Snapshot:
+            link.transaction(chore.work)
+            return self._load(link)
+
+        self._post(run, lambda outcome: self._rearranged(chore, outcome))
+
+    def _rearranged(self, chore: _Chore, outcome: Outcome[Snapshot]) -> None:
+        if outcome.error is not None:
+            if isinstance(outcome.error, DatabaseFailed) or not isinstance(outcome.error, Refusal):
+                # Whether it was committed is not known: everything is loaded anew.
+                self._fail([], outcome.error)
+            chore.done.keep(Outcome(error=outcome.error))
+            return
+        entry = self._ledger.devices.get(chore.gone)
+        if entry is not None and not any(stream.waiting for stream in entry.streams.values()):
+            del self._ledger.devices[chore.gone]
+        self._take_over(outcome.get())
+        chore.done.keep(Outcome())
+
     def _tell_settlers(self, outcome: Outcome[None]) -> None:
         settlers, self._settlers = self._settlers, []
         for promise in settlers:
@@ -464,6 +514,8 @@ class Recorder:
         for ticket in tickets:
             self._keep(ticket, Outcome(error=failure))
         self._tell_settlers(Outcome(error=failure))
+        while self._chores:
+            self._chores.popleft().done.keep(Outcome(error=failure))
 
 
 def _stored_keys(connection: Connection, tickets: list[Ticket]) -> set[tuple[int, int]]:

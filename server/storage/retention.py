@@ -17,7 +17,7 @@ from server.storage.failures import DiskFull
 from server.storage.fold import marks_of, set_mark
 from server.storage.records import to_ms
 from server.storage.space import Reserve
-from server.storage.tables import devices, events, hours, minutes, readings, series
+from server.storage.tables import devices, erased, events, hours, minutes, readings, series
 from shared.clock import Clock
 
 log = logging.getLogger(__name__)
@@ -140,6 +140,7 @@ class Retention:
         if upto is None:
             return 0
         set_mark(self._database.dialect, connection, "pruned", upto)
+        connection.execute(delete(erased).where(erased.c.last <= upto))
         return connection.execute(delete(events).where(events.c.cursor <= upto)).rowcount
 
     def _prune_level(self, level: _Level, now: int, part: float, progress: Progress) -> int:

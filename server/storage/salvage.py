@@ -29,6 +29,7 @@ from server.storage.tables import (
     commands,
     devices,
     drops,
+    erased,
     events,
     hours,
     last_readings,
@@ -36,6 +37,8 @@ from server.storage.tables import (
     marks,
     metadata,
     minutes,
+    profile_changes,
+    profiles,
     readings,
     series,
     stored_ranges,
@@ -54,7 +57,7 @@ _UNREADABLE = (sqlite3.Error, UnicodeError)
 _PATIENCE = 200
 _MANY = 10_000
 """Rows that a table is taken to have when it cannot be told."""
-_OWN_KEYS = (devices, streams, series, tokens, commands)
+_OWN_KEYS = (devices, streams, series, tokens, commands, profile_changes)
 """Tables whose rows are found by a small number of their own."""
 _FAR_MS = 400 * 366 * 24 * HOUR_MS
 
@@ -176,7 +179,8 @@ class _Salvage:
             self._target.execute("PRAGMA synchronous=OFF")
             for table in _OWN_KEYS:
                 self._copy(table, self._by_number(table, "id"))
-            self._copy(marks, self._whole(marks))
+            for table in (marks, profiles, erased):
+                self._copy(table, self._whole(table))
             # The highest numbers may be among what is lost: commands are numbered anew, under another key.
             self._target.execute("DELETE FROM marks WHERE name = 'ledger'")
             stream_rows = self._ids(streams)
@@ -297,6 +301,7 @@ class _Salvage:
         }
         known: dict[str, int] = dict(self._target.execute("SELECT name, value FROM marks"))
         highest = max(self._highest(events, "cursor"), known.get("folded", 0), upto)
+        deleted = IdRanges(self._target.execute("SELECT first, last FROM erased").fetchall())
         for low in range(known.get("pruned", 0) + 1, highest + 1, _CHUNK):
             high = min(low + _CHUNK, highest + 1)
             rows = {row[0]: row for row in self._log_range(low, high)}
@@ -305,7 +310,7 @@ class _Salvage:
             whole = {row[0] for row in good}
             for cursor in range(low, high):
                 never = known.get("restored", 0) < cursor <= known.get("floor", 0)
-                if cursor not in whole and not never:
+                if cursor not in whole and cursor not in deleted and not never:
                     self._lose_event(cursor)
             self._progress("salvaging events", high - 1, highest)
 

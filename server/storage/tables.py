@@ -204,6 +204,35 @@ commands = Table(
 )
 """One row per command and device; who and what it was asked for, and what became of it."""
 
+profiles = Table(
+    "profiles",
+    metadata,
+    # By name: people may describe a device before it has stored anything.
+    Column("device", Text, primary_key=True),
+    # JSON: the DeviceProfile.
+    Column("body", Text, nullable=False),
+)
+
+profile_changes = Table(
+    "profile_changes",
+    metadata,
+    Column("id", Big, primary_key=True),
+    Column("at", Big, nullable=False),
+    Column("device", Text, nullable=False),
+    Column("by", Text, nullable=False),
+    # JSON: the fields that were changed, with their new values.
+    Column("change", Text, nullable=False),
+    Index("ix_profile_changes_device_at", "device", "at"),
+)
+
+erased = Table(
+    "erased",
+    metadata,
+    Column("first", Big, primary_key=True, autoincrement=False),
+    Column("last", Big, nullable=False),
+)
+"""Cursors whose events were deleted on purpose, with their device: the examination does not miss them."""
+
 marks = Table(
     "marks",
     metadata,

@@ -14,6 +14,7 @@ _Big = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 def upgrade() -> None:
     """Make the tables."""
     _commands()
+    _profiles()
 
 
 def downgrade() -> None:
@@ -45,3 +46,25 @@ def _commands() -> None:
     op.create_index("ix_commands_command", "commands", ["command"])
     op.create_index("ix_commands_device_id", "commands", ["device", "id"])
     op.create_index("ix_commands_open", "commands", ["id"], sqlite_where=still_open, postgresql_where=still_open)
+
+
+def _profiles() -> None:
+    op.create_table(
+        "profiles",
+        sa.Column("device", sa.Text, primary_key=True),
+        sa.Column("body", sa.Text, nullable=False),
+    )
+    op.create_table(
+        "profile_changes",
+        sa.Column("id", _Big, primary_key=True),
+        sa.Column("at", _Big, nullable=False),
+        sa.Column("device", sa.Text, nullable=False),
+        sa.Column("by", sa.Text, nullable=False),
+        sa.Column("change", sa.Text, nullable=False),
+    )
+    op.create_index("ix_profile_changes_device_at", "profile_changes", ["device", "at"])
+    op.create_table(
+        "erased",
+        sa.Column("first", _Big, primary_key=True, autoincrement=False),
+        sa.Column("last", _Big, nullable=False),
+    )

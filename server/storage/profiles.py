@@ -1,0 +1,71 @@
+"""Devices as people know them, and who changed what of it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+from sqlalchemy import Connection, delete, insert, select, update
+
+from server.storage.engine import Database
+from server.storage.records import to_ms
+from server.storage.tables import profile_changes, profiles
+from shared.clock import Clock
+from shared.contract.payloads import DeviceProfile, parse
+
+
+class ProfileChange(Struct, frozen=True):
+    """One change of one device's profile, or what became of the device."""
+
+    at_ms: int
+    device: str
+    by: str
+    change: dict[str, Any]
+
+
+class ProfileStore:
+    """The profiles of one database."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    def all(self) -> list[DeviceProfile]:
+        """Every profile that was ever written, by device."""
+        rows = self._database.rows(select(profiles.c.body).order_by(profiles.c.device))
+        return [parse(DeviceProfile, msgspec.json.decode(body)) for (body,) in rows]
+
+    def save(self, profile: DeviceProfile, change: Mapping[str, Any], by: str) -> None:
+        """Write a profile and who changed what, in one transaction. Raises `DatabaseFailed`."""
+        self._database.write(lambda connection: self.put(connection, profile, change, by))
+
+    def put(self, connection: Connection, profile: DeviceProfile, change: Mapping[str, Any], by: str) -> None:
+        """As `save`, in a transaction that is open."""
+        body = msgspec.json.encode(profile).decode()
+        changed = connection.execute(update(profiles).where(profiles.c.device == profile.device).values(body=body))
+        if not changed.rowcount:
+            connection.execute(insert(profiles).values(device=profile.device, body=body))
+        self.note(connection, profile.device, change, by)
+
+    def note(self, connection: Connection, device: str, change: Mapping[str, Any], by: str) -> None:
+        """Record a change."""
+        now = to_ms(self._clock.now())
+        connection.execute(
+            insert(profile_changes).values(
+                at=now, device=device, by=by, change=msgspec.json.encode(dict(change)).decode()
+            )
+        )
+
+    def forget(self, connection: Connection, device: str) -> None:
+        """Remove a profile and its changes, in a transaction that is open."""
+        connection.execute(delete(profiles).where(profiles.c.device == device))
+        connection.execute(delete(profile_changes).where(profile_changes.c.device == device))
+
+    def changes(self, device: str, before_ms: int, limit: int) -> list[ProfileChange]:
+        """The changes of a device's profile before a moment, newest first."""
+        columns = (profile_changes.c.at, profile_changes.c.device, profile_changes.c.by, profile_changes.c.change)
+        own = (profile_changes.c.device == device) & (profile_changes.c.at < before_ms)
+        rows = self._database.rows(
+            select(*columns).where(own).order_by(profile_changes.c.at.desc(), profile_changes.c.id.desc()).limit(limit)
+        )
+        return [ProfileChange(at, name, by, msgspec.json.decode(change)) for at, name, by, change in rows]

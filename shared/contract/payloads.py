@@ -44,6 +44,7 @@ LocalTime = Annotated[
 Seconds = Annotated[float, Meta(ge=0, le=10 * 366 * 86400, extra_json_schema={"unit": "s"})]
 Milliseconds = Annotated[float, Meta(ge=0, le=1e12, extra_json_schema={"unit": "ms"})]
 Level = Annotated[float, Meta(ge=0, le=1, description="Brightness, 0 dark to 1 full")]
+Share = Annotated[float, Meta(ge=0, le=1)]
 Value = Annotated[float, Meta(ge=quantities.ANY_LOW, le=quantities.ANY_HIGH)]
 Readings = Annotated[
     dict[Label, Value | None],
@@ -157,6 +158,18 @@ class Severity(StrEnum):
     CRITICAL = "critical"
 
 
+class FindingKind(StrEnum):
+    """What an agent notices by itself in what it measures."""
+
+    SPIKE = "spike"
+    OPEN_WINDOW = "open_window"
+    OFFSET = "offset"
+    DRIFT = "drift"
+    STUCK = "stuck"
+    SILENT = "silent"
+    UNUSUAL_MOTION = "unusual_motion"
+
+
 PASSIVE = "被動"
 """The original's word in `method`: this status answers a check."""
 
@@ -226,6 +239,60 @@ class LightOptions(Payload, frozen=True, kw_only=True):
     """2.2 looks even to the eye; 1 is linear in power."""
 
 
+class Finding(Payload, frozen=True, kw_only=True):
+    """Something began to be unusual, or ended. A spike has no end."""
+
+    kind: FindingKind
+    active: bool
+    severity: Severity
+    quantity: Label
+    cause: Text
+    """What was seen, with its figures."""
+
+
+class Forecast(Payload, frozen=True, kw_only=True):
+    """One quantity some minutes after the round, and the band in which nine of ten values come to lie."""
+
+    quantity: Label
+    minutes: Annotated[int, Meta(ge=1, le=1440, extra_json_schema={"unit": "min"})]
+    value: Value
+    low: Value
+    high: Value
+
+
+class Insight(Payload, frozen=True, kw_only=True):
+    """What the agent makes of its readings. Of a kind that is missing there is nothing new to say."""
+
+    scores: Annotated[dict[Label, Share], Meta(max_length=64)] = {}
+    """Per quantity how unusual this reading is: 0 not at all, 1 as nothing before."""
+    findings: Annotated[tuple[Finding, ...], Meta(max_length=16)] = ()
+    forecast: Annotated[tuple[Forecast, ...], Meta(max_length=16)] = ()
+    model: Count | None = None
+    """The version of the model that forecast."""
+
+
+class HorizonResult(Payload, frozen=True, kw_only=True):
+    """What a new model is worth for one quantity, on two days that it had not seen. Errors in the quantity's unit."""
+
+    quantity: Label
+    minutes: Annotated[int, Meta(ge=1, le=1440, extra_json_schema={"unit": "min"})]
+    mae: Value
+    """Mean absolute error."""
+    mae_persistence: Value
+    """The same, had each value stayed what it was."""
+    gate: Share
+    """How much of the forecast change is believed; 0 is persistence."""
+
+
+class TrainingPlot(Payload, frozen=True, kw_only=True):
+    """Truth and forecast of one quantity for the same moments, one hour ahead."""
+
+    quantity: Label
+    at_ms: Annotated[tuple[Count, ...], Meta(max_length=48, description="Milliseconds since 1970, UTC")]
+    truth: Annotated[tuple[Value, ...], Meta(max_length=48)]
+    forecast: Annotated[tuple[Value, ...], Meta(max_length=48)]
+
+
 class Outboxed(Payload, frozen=True, kw_only=True):
     """What every event of an agent may carry beside the original's fields."""
 
@@ -252,6 +319,7 @@ class SensorData(Outboxed, frozen=True, kw_only=True):
     """Per quantity, where it is not `good`."""
     calibration: Annotated[dict[Label, Value], Meta(max_length=64)] = {}
     """What the relay added to a value that the sensor gave, per quantity, where it added anything."""
+    insight: Insight | None = None
 
     def __post_init__(self) -> None:
         for name, value in self.data.items():
@@ -319,6 +387,32 @@ class TrainingPhase(StrEnum):
     FAILED = "failed"
 
 
+class TrainingTrigger(StrEnum):
+    """Who asked for a training job."""
+
+    SCHEDULE = "schedule"
+    COMMAND = "command"
+
+
+class TrainingReason(StrEnum):
+    """Why a training job made no new model. The one before goes on serving."""
+
+    INSUFFICIENT_DATA = "insufficient_data"
+    """Under seven days of history, or under 80 % of it."""
+    CONSTANT_SERIES = "constant_series"
+    OUT_OF_MEMORY = "out_of_memory"
+    CPU_LIMIT = "cpu_limit"
+    TIMEOUT = "timeout"
+    KILLED = "killed"
+    CHILD_FAILED = "child_failed"
+    """It ended otherwise than by saying so; the agent's log has more."""
+    MODEL_REFUSED = "model_refused"
+    """What it made is no model that this agent can serve."""
+    DISK_FULL = "disk_full"
+    STOPPED = "stopped"
+    """The agent ended."""
+
+
 class DropReason(StrEnum):
     """Why an agent gave events up."""
 
@@ -353,11 +447,20 @@ class ModelTrain(Outboxed, frozen=True, kw_only=True):
     job: Key | None = None
     phase: TrainingPhase | None = None
     reason: Text | None = None
-    progress: Annotated[float, Meta(ge=0, le=1)] | None = None
+    """One of `TrainingReason`, where no model was made."""
+    progress: Share | None = None
     samples: Count | None = None
     duration_s: Seconds | None = None
     metrics: dict[Label, Value] = {}
     """Error metrics by name, in the unit of what was forecast."""
+    trigger: TrainingTrigger | None = None
+    model_version: Count | None = None
+    days: Annotated[float, Meta(ge=0, le=3660, extra_json_schema={"unit": "d"})] | None = None
+    """How long the history is that it was trained on."""
+    peak_rss_bytes: Count | None = None
+    """The most memory that the training process held."""
+    horizons: Annotated[tuple[HorizonResult, ...], Meta(max_length=16)] = ()
+    plot: Annotated[tuple[TrainingPlot, ...], Meta(max_length=4)] = ()
 
 
 # --- relay to agent -------------------------------------------------------------------------------------------------
@@ -694,6 +797,8 @@ class PiHello(Payload, frozen=True, kw_only=True):
     version: Label | None = None
     contract: Label | None = None
     boot_id: Label | None = None
+    run: Key | None = None
+    """Made anew at each start of the agent: another one means that the process before has ended."""
     stream: Key | None = None
     sample_interval_s: Seconds | None = None
     status_interval_s: Seconds | None = None

@@ -204,6 +204,12 @@ export interface ClientModelTrain {
   samples?: number | null;
   duration_s?: number | null;
   metrics?: Record<string, number>;
+  trigger?: TrainingTrigger | null;
+  model_version?: number | null;
+  days?: number | null;
+  peak_rss_bytes?: number | null;
+  horizons?: Array<HorizonResult>;
+  plot?: Array<TrainingPlot>;
   datatime: string;
   accessory: string;
   cursor?: number | null;
@@ -233,6 +239,7 @@ export interface ClientSensorData {
   data: Record<string, number | null>;
   quality?: Record<string, Quality>;
   calibration?: Record<string, number>;
+  insight?: Insight | null;
   cursor?: number | null;
 }
 
@@ -365,12 +372,50 @@ export interface Fault {
   message?: string;
 }
 
+/** Something began to be unusual, or ended. A spike has no end. */
+export interface Finding {
+  kind: FindingKind;
+  active: boolean;
+  severity: Severity;
+  quantity: string;
+  cause: string;
+}
+
+/** What an agent notices by itself in what it measures. */
+export type FindingKind = "drift" | "offset" | "open_window" | "silent" | "spike" | "stuck" | "unusual_motion";
+
+/** One quantity some minutes after the round, and the band in which nine of ten values come to lie. */
+export interface Forecast {
+  quantity: string;
+  minutes: number;
+  value: number;
+  low: number;
+  high: number;
+}
+
 /** The agent is alive. Its ack tells the relay's time, in which commands end. */
 export interface Heartbeat {
   interval_s: number;
   boot_id?: string | null;
   monotonic_ns?: number | null;
   ending?: boolean;
+}
+
+/** What a new model is worth for one quantity, on two days that it had not seen. Errors in the quantity's unit. */
+export interface HorizonResult {
+  quantity: string;
+  minutes: number;
+  mae: number;
+  mae_persistence: number;
+  gate: number;
+}
+
+/** What the agent makes of its readings. Of a kind that is missing there is nothing new to say. */
+export interface Insight {
+  scores?: Record<string, number>;
+  findings?: Array<Finding>;
+  forecast?: Array<Forecast>;
+  model?: number | null;
 }
 
 /** The newest value of one quantity. */
@@ -405,6 +450,12 @@ export interface ModelTrain {
   samples?: number | null;
   duration_s?: number | null;
   metrics?: Record<string, number>;
+  trigger?: TrainingTrigger | null;
+  model_version?: number | null;
+  days?: number | null;
+  peak_rss_bytes?: number | null;
+  horizons?: Array<HorizonResult>;
+  plot?: Array<TrainingPlot>;
 }
 
 /** The infrared sensor saw somebody move, or the movement ended. */
@@ -425,6 +476,7 @@ export interface PiHello {
   version?: string | null;
   contract?: string | null;
   boot_id?: string | null;
+  run?: string | null;
   stream?: string | null;
   sample_interval_s?: number | null;
   status_interval_s?: number | null;
@@ -464,6 +516,7 @@ export interface SensorData {
   data: Record<string, number | null>;
   quality?: Record<string, Quality>;
   calibration?: Record<string, number>;
+  insight?: Insight | null;
 }
 
 /** How urgent an alert is. */
@@ -501,3 +554,14 @@ export interface SwitchCommand {
 
 /** Where a training job stands. */
 export type TrainingPhase = "failed" | "finished" | "progress" | "skipped" | "started";
+
+/** Truth and forecast of one quantity for the same moments, one hour ahead. */
+export interface TrainingPlot {
+  quantity: string;
+  at_ms: Array<number>;
+  truth: Array<number>;
+  forecast: Array<number>;
+}
+
+/** Who asked for a training job. */
+export type TrainingTrigger = "command" | "schedule";

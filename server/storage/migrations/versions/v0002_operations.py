@@ -46,6 +46,8 @@ def _commands() -> None:
     op.create_index("ix_commands_command", "commands", ["command"])
     op.create_index("ix_commands_device_id", "commands", ["device", "id"])
     op.create_index("ix_commands_open", "commands", ["id"], sqlite_where=still_open, postgresql_where=still_open)
+    news = sa.text("event != 'sensor_data_pub_pi'")
+    op.create_index("ix_events_news", "events", ["stream_id", "cursor"], sqlite_where=news, postgresql_where=news)
 
 
 def _profiles() -> None:

@@ -31,6 +31,7 @@ from server.security.rate import RateLimit
 from server.services.commands import Commands
 from server.services.ingest import Ingest
 from server.services.presence import Presence
+from server.services.profiles import Profiles
 from server.services.relay_time import RelayTime
 from server.services.replay import LiveFrames, Replay
 from server.services.restore import restore
@@ -40,6 +41,7 @@ from server.state.devices import Registry
 from server.storage.engine import Database
 from server.storage.failures import DatabaseFailed
 from server.storage.history import History
+from server.storage.profiles import ProfileStore
 from server.storage.recorder import Recorder
 from server.storage.retention import Retention
 from server.storage.space import DiskSpace
@@ -160,6 +162,11 @@ def create_app(settings: RelaySettings, storage: Storage, clock: Clock) -> Relay
     snapshots = Snapshots(registry, clock, lambda: storage.recorder.cursor, demo=settings.demo)
     replay = Replay(storage.recorder, storage.history, live, broadcast, port.drained)
     gatekeeper = Gatekeeper(_finding(storage.tokens), demo=settings.demo)
+    profiles = Profiles(
+        *(registry, ProfileStore(storage.database, clock), storage.database),
+        *(storage.recorder, storage.history, broadcast),
+    )
+    profiles.restore()
     restore(registry, storage.history.latest_state())
 
     pi_guard = Guard(port, Namespace.PI, RateLimit(settings.limits.device_events_per_s), metrics)
@@ -172,7 +179,7 @@ def create_app(settings: RelaySettings, storage: Storage, clock: Clock) -> Relay
         page_routes(),
         health_routes(gatekeeper, metrics, storage.recorder.healthy),
         session_routes(gatekeeper),
-        device_routes(gatekeeper, registry, snapshots),
+        device_routes(gatekeeper, registry, snapshots, profiles),
         history_routes(gatekeeper, registry, storage.history, clock),
         command_routes(gatekeeper, commands),
     ):

@@ -97,6 +97,8 @@ class PiDoor:
         # Outside demo mode the token decides the name, whatever the program says it is.
         name = identity.name if identity.token is not None else hello.device or self._named_after(environ)
         self._connects.hit(name)
+        if self._registry.profile(name).retired:
+            raise Refusal(Code.RETIRED, f"{name} is retired; its events wait in its outbox until it is reinstated")
         self._guard.admit(Connection(sid, identity, device=name, original=hello.contract is None))
         self._presence.connected(name, sid, hello)
 

@@ -12,6 +12,7 @@ from datetime import datetime
 
 from server.fanout.broadcast import Broadcast
 from server.services import frames
+from server.services.calibration import calibrated
 from server.services.commands import Commands
 from server.services.replay import LiveFrames
 from server.state.devices import Registry
@@ -74,6 +75,7 @@ class Ingest:
     def sensor_data(self, name: str, body: SensorData) -> Ack:
         """One sampling round."""
         device, now = self._registry.get(name), self._clock.now()
+        body = calibrated(body, device.profile)
 
         def note() -> Shown:
             device.note_readings(body, now)

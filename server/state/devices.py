@@ -4,6 +4,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+import msgspec
+
 from shared.clock import iso_utc, local_text
 from shared.contract.events import ACCESSORIES
 from shared.contract.payloads import (
@@ -12,6 +14,7 @@ from shared.contract.payloads import (
     AccessoryStatus,
     ClientModelTrain,
     ClientMotion,
+    DeviceProfile,
     DeviceSnapshot,
     Heartbeat,
     LastReading,
@@ -43,7 +46,7 @@ class Device:
     hello: PiHello = field(default_factory=PiHello)
     original: bool = False
     """True for a program that speaks only the original's bodies: it acks no command."""
-    tags: tuple[str, ...] = ()
+    profile: DeviceProfile = field(kw_only=True)
     accessories: dict[str, AccessoryRecord] = field(default_factory=dict)
     readings: dict[str, LastReading] = field(default_factory=dict)
     motion: ClientMotion | None = None
@@ -52,6 +55,11 @@ class Device:
     """Its newest; None for a program that sends none."""
     _as_of: dict[str, str] = field(default_factory=dict)
     """Of each kind of news, when the newest was taken."""
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The groups it belongs to."""
+        return self.profile.tags
 
     @property
     def online(self) -> bool:
@@ -144,6 +152,7 @@ class Device:
             status_interval_s=self.hello.status_interval_s,
             simulated=self.hello.simulated,
             tags=self.tags,
+            profile=self.profile,
             readings=self.readings,
             accessories=tuple(state for state in states if state),
             motion=self.motion,
@@ -152,11 +161,13 @@ class Device:
 
 
 class Registry:
-    """Every device that was ever seen, and the groups they belong to."""
+    """Every device that was ever seen, and what people say of each."""
 
     def __init__(self, groups: Mapping[str, Iterable[str]]) -> None:
+        """`groups` are those of the settings: tag to devices; profiles add to them."""
         self._devices: dict[str, Device] = {}
-        self._groups = {tag: tuple(names) for tag, names in groups.items()}
+        self._profiles: dict[str, DeviceProfile] = {}
+        self._groups = {tag: frozenset(names) for tag, names in groups.items()}
 
     def __iter__(self) -> Iterator[Device]:
         return iter(sorted(self._devices.values(), key=lambda device: device.name))
@@ -177,19 +188,38 @@ class Registry:
             raise Refusal(Code.UNKNOWN_DEVICE, f"no device {name!r} has been seen (known: {known})") from None
 
     def group(self, tag: str) -> list[Device]:
-        """The devices of a group that have been seen. Raises `Refusal` with `unknown_group`."""
-        members = [self._devices[name] for name in self._groups.get(tag, ()) if name in self._devices]
+        """The devices of a group that have been seen and are in service. Raises `Refusal` with `unknown_group`."""
+        members = [device for device in self if tag in device.tags and not device.profile.retired]
         if not members:
-            configured = ", ".join(sorted(self._groups)) or "none"
-            raise Refusal(Code.UNKNOWN_GROUP, f"no group {tag!r} with a known device (groups: {configured})")
+            tags = {tag for device in self for tag in device.tags} | self._groups.keys()
+            known = ", ".join(sorted(tags)) or "none"
+            raise Refusal(Code.UNKNOWN_GROUP, f"no group {tag!r} with a device in service (groups: {known})")
         return members
 
     def add(self, name: str, now: datetime) -> Device:
         """The device of this name; a new one is offline since `now`."""
         if name not in self._devices:
-            tags = tuple(sorted(tag for tag, names in self._groups.items() if name in names))
-            self._devices[name] = Device(name, since=now, tags=tags)
+            self._devices[name] = Device(name, since=now, profile=self.profile(name))
         return self._devices[name]
+
+    def profile(self, name: str) -> DeviceProfile:
+        """What people say of a device, whether or not it has been seen."""
+        told = self._profiles.get(name) or DeviceProfile(device=name)
+        tags = {tag for tag, names in self._groups.items() if name in names}
+        return msgspec.structs.replace(told, tags=tuple(sorted(tags.union(told.tags))))
+
+    def describe(self, profile: DeviceProfile) -> DeviceProfile:
+        """Take over what people say of a device. Returns it with the groups of the settings."""
+        self._profiles[profile.device] = profile
+        described = self.profile(profile.device)
+        if profile.device in self._devices:
+            self._devices[profile.device].profile = described
+        return described
+
+    def remove(self, name: str) -> None:
+        """Forget a device, and what people said of it."""
+        self._devices.pop(name, None)
+        self._profiles.pop(name, None)
 
     def connected(self, name: str, session: str, hello: PiHello, now: datetime) -> tuple[Device, str | None]:
         """A device came. Returns it, and the session that it had until now: the newest connection wins."""

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Iterator
 
 import msgspec
-from sqlalchemy import Connection, Select, select
+from sqlalchemy import ColumnElement, Connection, Select, select, true
 
 from server.storage import chart, records
 from server.storage.chart import Chart
@@ -65,14 +65,14 @@ class History:
             log.error("damaged events left out of a replay: cursors=%s remedy=pi-relay doctor", damaged)
         return whole
 
-    def latest_state(self) -> State:
-        """What the relay must know again after a restart."""
+    def latest_state(self, device: str | None = None) -> State:
+        """What the relay must know again after a restart: of all devices, or of one."""
         self._settle()
-        return self._database.read(self._state)
+        return self._database.read(lambda connection: self._state(connection, device))
 
     def devices(self) -> list[Device]:
         """All devices that were ever seen, by name."""
-        return self._database.read(self._devices)
+        return self._database.read(lambda connection: self._devices(connection, None))
 
     def completeness(self, device: str) -> list[StreamLedger]:
         """What became of each id of each stream of `device`. Raises `Refusal` with `unknown_device`."""
@@ -102,14 +102,12 @@ class History:
         chosen = logged().where(events.c.cursor > since).order_by(events.c.cursor).limit(limit)
         return [(LoggedEvent(*row), digest) for *row, digest in self._database.dialect.rows(connection, chosen)]
 
-    def _devices(self, connection: Connection) -> list[Device]:
-        rows = self._database.dialect.rows(
-            connection,
-            select(devices.c.name, devices.c.first_seen, devices.c.last_seen, devices.c.info).order_by(devices.c.name),
-        )
+    def _devices(self, connection: Connection, device: str | None) -> list[Device]:
+        chosen = select(devices.c.name, devices.c.first_seen, devices.c.last_seen, devices.c.info)
+        rows = self._database.dialect.rows(connection, chosen.where(_of(device)).order_by(devices.c.name))
         return [Device(name, first, last, msgspec.json.decode(info)) for name, first, last, info in rows]
 
-    def _state(self, connection: Connection) -> State:
+    def _state(self, connection: Connection, device: str | None) -> State:
         rows = self._database.dialect.rows
         values = (
             select(
@@ -120,6 +118,7 @@ class History:
                 last_readings.c.cursor,
             )
             .select_from(last_readings.join(series).join(devices))
+            .where(_of(device))
             .order_by(devices.c.name, series.c.quantity)
         )
         newest = (
@@ -138,13 +137,18 @@ class History:
                     streams, streams.c.id == latest.c.stream_id
                 )
             )
+            .where(_of(device))
             .order_by(latest.c.cursor)
         )
         return State(
-            devices=tuple(self._devices(connection)),
+            devices=tuple(self._devices(connection, device)),
             readings=tuple(LastValue(*row) for row in rows(connection, values)),
             events=tuple(LoggedEvent(*row) for row in rows(connection, newest)),
         )
+
+
+def _of(device: str | None) -> ColumnElement[bool]:
+    return true() if device is None else devices.c.name == device
 
 
 def logged() -> Select[tuple[object, ...]]:

@@ -57,9 +57,8 @@ class ProfileStore:
         )
 
     def forget(self, connection: Connection, device: str) -> None:
-        """Remove a profile and its changes, in a transaction that is open."""
+        """Remove a profile, in a transaction that is open."""
         connection.execute(delete(profiles).where(profiles.c.device == device))
-        connection.execute(delete(profile_changes).where(profile_changes.c.device == device))
 
     def changes(self, device: str, before_ms: int, limit: int) -> list[ProfileChange]:
         """The changes of a device's profile before a moment, newest first."""

@@ -18,6 +18,7 @@ from server.storage.ranges import IdRanges
 from server.storage.records import fingerprint
 from server.storage.sealed import read_ranges, seal
 from server.storage.tables import (
+    commands,
     devices,
     drops,
     erased,
@@ -26,6 +27,7 @@ from server.storage.tables import (
     last_readings,
     latest,
     minutes,
+    profile_changes,
     readings,
     series,
     stored_ranges,
@@ -36,6 +38,8 @@ from shared.errors import Code, Refusal
 _SLICE = 2_000
 """Rows that are in memory at a time."""
 _IN_LIST = 500
+_BY_NAME = (commands, profile_changes)
+"""Tables that know devices by their names."""
 
 
 def move(dialect: Dialect, connection: Connection, source: str, target: str) -> None:
@@ -67,6 +71,8 @@ def move(dialect: Dialect, connection: Connection, source: str, target: str) -> 
     first = connection.scalar(select(func.min(devices.c.first_seen)).where(devices.c.id.in_((from_row, to_row))))
     connection.execute(update(devices).where(devices.c.id == to_row).values(first_seen=first))
     connection.execute(delete(devices).where(devices.c.id == from_row))
+    for table in _BY_NAME:
+        connection.execute(update(table).where(table.c.device == source).values(device=target))
 
 
 def erase_slice(connection: Connection, device: str) -> int:
@@ -100,6 +106,8 @@ def erase(connection: Connection, device: str) -> None:
         connection.execute(delete(table).where(table.c.stream_id.in_(own_streams)))
     connection.execute(delete(streams).where(streams.c.device_id == row))
     connection.execute(delete(devices).where(devices.c.id == row))
+    for table in _BY_NAME:
+        connection.execute(delete(table).where(table.c.device == device))
 
 
 def row_of(connection: Connection, device: str) -> int:

@@ -6,7 +6,7 @@ from server.services.restore import restore
 from server.state.devices import Device, Registry
 from server.storage.records import LoggedEvent, State, to_ms
 from shared.clock import iso_utc
-from shared.contract.payloads import AccessoryStatus, SensorData
+from shared.contract.payloads import AccessoryStatus, DeviceProfile, SensorData
 from tests.support.clock import FakeClock
 
 LED = "breath_light"
@@ -18,7 +18,7 @@ def status(on: bool, taken_at: str) -> AccessoryStatus:
 
 def test_late_news_out_of_a_backlog_are_not_what_is_now() -> None:
     clock = FakeClock()
-    device = Device("pi", since=clock.now())
+    device = Device("pi", since=clock.now(), profile=DeviceProfile(device="pi"))
     assert device.note_status(LED, status(True, iso_utc(clock.now())), clock.now())
     late = iso_utc(clock.now() - timedelta(minutes=5))
     assert device.note_status(LED, status(False, late), clock.now()) is None
@@ -28,7 +28,7 @@ def test_late_news_out_of_a_backlog_are_not_what_is_now() -> None:
 
 def test_a_clock_that_was_ahead_does_not_freeze_what_is_shown() -> None:
     clock = FakeClock()
-    device = Device("pi", since=clock.now())
+    device = Device("pi", since=clock.now(), profile=DeviceProfile(device="pi"))
     device.note_status(LED, status(True, "2099-01-01T00:00:00.000Z"), clock.now())
     body = {"id": 1, "datetime": "2099-01-01 00:00:00", "fail": [], "taken_at": "2099-01-01T00:00:00.000Z"}
     device.note_readings(SensorData.build(**body, data={"temperature": 20.0}), clock.now())

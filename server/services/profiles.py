@@ -1,0 +1,147 @@
+"""Devices as people know them: named, described, replaced, retired, deleted."""
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+from sqlalchemy import Connection
+
+from server.fanout.broadcast import Broadcast
+from server.services.restore import restore
+from server.state.devices import Device, Registry
+from server.storage import transfer
+from server.storage.engine import Database
+from server.storage.history import History
+from server.storage.profiles import ProfileStore
+from server.storage.recorder import Recorder
+from shared.contract.events import DEVICE_PROFILE_PUB_CLIENT, DEVICE_REMOVED_PUB_CLIENT
+from shared.contract.payloads import DeviceProfile, DeviceRemoved
+from shared.contract.quantities import QUANTITIES
+from shared.errors import Code, Refusal
+
+log = logging.getLogger(__name__)
+
+_CHANGEABLE = frozenset({"title", "place", "tags", "time_zone", "calibration", "retired"})
+
+
+class Profiles:
+    """Changes what people say of devices, on disk first, then in memory and on every page."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        store: ProfileStore,
+        database: Database,
+        recorder: Recorder,
+        history: History,
+        broadcast: Broadcast,
+    ) -> None:
+        self._registry = registry
+        self._store = store
+        self._database = database
+        self._recorder = recorder
+        self._history = history
+        self._broadcast = broadcast
+
+    def restore(self) -> None:
+        """Take over what was said before the relay was started. Before the devices are."""
+        for profile in self._store.all():
+            self._registry.describe(profile)
+
+    def change(self, name: str, change: Mapping[str, Any], by: str) -> DeviceProfile:
+        """Set the fields that `change` names; null, or an empty value, takes one back.
+
+        Raises `Refusal`: `unknown_device`, `invalid_payload`; `unavailable` when it cannot be stored.
+        """
+        device = self._registry.get(name)
+        if unknown := change.keys() - _CHANGEABLE:
+            raise Refusal(
+                Code.INVALID_PAYLOAD,
+                f"{', '.join(sorted(map(str, unknown)))}: no such field; there are {', '.join(sorted(_CHANGEABLE))}",
+            )
+        fields = msgspec.to_builtins(device.profile) | dict(change)
+        wanted = DeviceProfile.build(**{key: value for key, value in fields.items() if value is not None})
+        _check(wanted)
+        self._store.save(wanted, change, by)
+        return self._describe(wanted)
+
+    def replace(self, old: str, new: str, by: str) -> DeviceProfile:
+        """Let the history of `old` go on under `new`, which also takes over its name for people, place and groups.
+
+        The calibration belongs to the sensor that went. Raises `Refusal`: `unknown_device`; `conflict` while `old` is
+        connected or both are the same.
+        """
+        if old == new:
+            raise Refusal(Code.CONFLICT, f"{old!r} cannot replace itself")
+        source, target = self._registry.get(old), self._registry.get(new)
+        _require_offline(source)
+        told, known = source.profile, target.profile
+        profile = msgspec.structs.replace(
+            known,
+            title=known.title or told.title,
+            place=known.place or told.place,
+            tags=tuple(sorted({*told.tags, *known.tags})),
+            time_zone=known.time_zone or told.time_zone,
+        )
+
+        def work(connection: Connection) -> None:
+            transfer.move(self._database.dialect, connection, old, new)
+            self._store.put(connection, profile, {"replaces": old}, by)
+            self._store.forget(connection, old)
+
+        self._recorder.rearrange(work, old)
+        log.info("device replaced: old=%s new=%s by=%s", old, new, by)
+        self._registry.remove(old)
+        self._registry.describe(profile)
+        restore(self._registry, self._history.latest_state(new))
+        self._broadcast.to_pages(DEVICE_REMOVED_PUB_CLIENT, DeviceRemoved.build(device=old, into=new), old)
+        return self._describe(profile)
+
+    def delete(self, name: str, by: str) -> None:
+        """Remove a device with all that it has recorded.
+
+        Raises `Refusal`: `unknown_device`; `conflict` while it is connected: it would be back at once.
+        """
+        _require_offline(self._registry.get(name))
+        while self._database.write(lambda connection: transfer.erase_slice(connection, name)):
+            pass
+
+        def work(connection: Connection) -> None:
+            transfer.erase(connection, name)
+            self._store.forget(connection, name)
+
+        self._recorder.rearrange(work, name)
+        log.warning("device deleted with its data: device=%s by=%s", name, by)
+        self._registry.remove(name)
+        self._broadcast.to_pages(DEVICE_REMOVED_PUB_CLIENT, DeviceRemoved.build(device=name), name)
+
+    def _describe(self, profile: DeviceProfile) -> DeviceProfile:
+        described = self._registry.describe(profile)
+        self._broadcast.to_pages(DEVICE_PROFILE_PUB_CLIENT, described, profile.device)
+        return described
+
+
+def _require_offline(device: Device) -> None:
+    if device.online:
+        raise Refusal(Code.CONFLICT, f"{device.name} is connected; stop its agent or revoke its token first")
+
+
+def _check(profile: DeviceProfile) -> None:
+    """What the contract cannot say. Raises `Refusal` with `invalid_payload`."""
+    if profile.time_zone is not None:
+        try:
+            ZoneInfo(profile.time_zone)
+        except (KeyError, ValueError, OSError):
+            raise Refusal(
+                Code.INVALID_PAYLOAD, f"time_zone: {profile.time_zone!r} is no IANA name, such as Europe/Zurich"
+            ) from None
+    for name, offset in profile.calibration.items():
+        quantity = QUANTITIES.get(name)
+        if quantity is not None and abs(offset) > (quantity.high - quantity.low) / 2:
+            raise Refusal(
+                Code.INVALID_PAYLOAD,
+                f"calibration: {offset:g}{quantity.unit} is more than half of what {name} can be; it is added to each "
+                "value",
+            )

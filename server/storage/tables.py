@@ -190,7 +190,7 @@ commands = Table(
     Column("seq", Big, nullable=False),
     # JSON: the CommandRequest.
     Column("request", Text, nullable=False),
-    Column("by", Text, nullable=False),
+    Column("asked_by", Text, nullable=False),
     Column("cause", Text, nullable=False),
     Column("asked_at", Big, nullable=False),
     # In the relay's time, which a clock that is set does not change.

@@ -30,7 +30,7 @@ def _commands() -> None:
         sa.Column("device", sa.Text, nullable=False),
         sa.Column("seq", _Big, nullable=False),
         sa.Column("request", sa.Text, nullable=False),
-        sa.Column("by", sa.Text, nullable=False),
+        sa.Column("asked_by", sa.Text, nullable=False),
         sa.Column("cause", sa.Text, nullable=False),
         sa.Column("asked_at", _Big, nullable=False),
         sa.Column("expires_ms", _Big, nullable=False),

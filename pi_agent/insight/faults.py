@@ -3,6 +3,7 @@
 The spike rule sees every reading, the others one mean per ten minutes. Limits follow what is usual in the room.
 """
 
+import itertools
 import math
 from collections import deque
 from collections.abc import Iterator
@@ -199,7 +200,7 @@ class SlotRules:
             return
         levels = [before[0], *(entry[0] for entry in reversed(past[:-1]) if entry), now[0]]
         fall = levels[0] - levels[-1]
-        largest = max(a - b for a, b in zip(levels, levels[1:], strict=False))
+        largest = max(a - b for a, b in itertools.pairwise(levels))
         if largest > ONE_STEP * max(fall, 1e-9) and fall > STEP_C:
             return
         if self._falls.see(max(0.0, fall)):

@@ -1,0 +1,160 @@
+"""`pi-relay device`: what people say of a device; replace, retire and delete one."""
+
+from typing import Annotated, Any
+from urllib.parse import quote
+
+import msgspec
+import typer
+from rich.table import Table
+
+from server.cli.http import call
+from server.cli.options import DEFAULT_URL, EXIT_USAGE, AsJson, Token, Url, fail, out
+from shared.contract.payloads import DeviceProfile, DeviceSnapshot, parse
+
+app = typer.Typer(no_args_is_help=True, help="Name, place, tag, calibrate, replace, retire and delete devices.")
+
+_Name = Annotated[str, typer.Argument(metavar="DEVICE", help="Its name, as in `pi-relay devices`.")]
+_Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+
+
+@app.command("show")
+def show(device: _Name, url: Url = DEFAULT_URL, token: Token = None, as_json: AsJson = False) -> None:
+    """Show what people say of a device, and what it says of itself.
+
+    Example: pi-relay device show kitchen
+    """
+    body = call("GET", url, _path(device), token)
+    if as_json:
+        typer.echo(msgspec.json.encode(body).decode())
+        return
+    known = parse(DeviceSnapshot, body)
+    table = Table(show_header=False, box=None)
+    for name, value in _lines(known):
+        table.add_row(f"[bold]{name}[/]", value)
+    out.print(table)
+
+
+@app.command("set")
+def change(
+    device: _Name,
+    title: Annotated[str | None, typer.Option(help="What pages call it; empty: its name.")] = None,
+    place: Annotated[str | None, typer.Option(help="Where it is; empty: nowhere.")] = None,
+    tag: Annotated[list[str] | None, typer.Option(help="A group it belongs to; give it once for each.")] = None,
+    no_tags: Annotated[bool, typer.Option("--no-tags", help="Take all its tags away.")] = False,
+    time_zone: Annotated[str | None, typer.Option(help="IANA name, such as Europe/Zurich; empty: the relay's.")] = None,
+    calibrate: Annotated[
+        list[str] | None, typer.Option(metavar="QUANTITY=OFFSET", help="Add OFFSET to each value from now on; 0: none.")
+    ] = None,
+    url: Url = DEFAULT_URL,
+    token: Token = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say how people know a device.
+
+    Example: pi-relay device set kitchen --title "Kitchen window" --tag ground-floor --calibrate temperature=-0.4
+    """
+    texts = {"title": title, "place": place, "time_zone": time_zone}
+    fields: dict[str, Any] = {name: text or None for name, text in texts.items() if text is not None}
+    if tag or no_tags:
+        fields["tags"] = tag or []
+    if calibrate:
+        known = call("GET", url, _path(device), token).get("profile", {}).get("calibration", {})
+        fields["calibration"] = known | dict(_offset(text) for text in calibrate)
+    if not fields:
+        fail("nothing to change: name --title, --place, --tag, --time-zone or --calibrate", EXIT_USAGE)
+    _tell(call("PATCH", url, _path(device), token, fields), as_json)
+
+
+@app.command("retire")
+def retire(device: _Name, url: Url = DEFAULT_URL, token: Token = None, as_json: AsJson = False) -> None:
+    """Take a device out of service: its history stays, it takes no commands and raises no alerts.
+
+    Example: pi-relay device retire greenhouse
+    """
+    _tell(call("POST", url, f"{_path(device)}/retire", token), as_json)
+
+
+@app.command("reinstate")
+def reinstate(device: _Name, url: Url = DEFAULT_URL, token: Token = None, as_json: AsJson = False) -> None:
+    """Put a retired device back into service.
+
+    Example: pi-relay device reinstate greenhouse
+    """
+    _tell(call("PATCH", url, _path(device), token, {"retired": False}), as_json)
+
+
+@app.command("replace")
+def replace(
+    old: Annotated[str, typer.Argument(metavar="OLD", help="The device that is gone.")],
+    new: Annotated[str, typer.Argument(metavar="NEW", help="The one in its place; its own history is kept.")],
+    yes: _Yes = False,
+    url: Url = DEFAULT_URL,
+    token: Token = None,
+    as_json: AsJson = False,
+) -> None:
+    """Let the history of one device go on under another's name: a new Pi, or two names for one.
+
+    Example: pi-relay device replace kitchen-2024 kitchen
+    """
+    _sure(yes, f"Put all that {old} has recorded under {new}, and forget {old}?")
+    _tell(call("POST", url, f"{_path(new)}/replace", token, {"old": old}), as_json)
+
+
+@app.command("delete")
+def delete(device: _Name, yes: _Yes = False, url: Url = DEFAULT_URL, token: Token = None) -> None:
+    """Delete a device with all that it has recorded. There is no way back but a backup.
+
+    Example: pi-relay device delete greenhouse --yes
+    """
+    _sure(yes, f"Delete {device} with all its data?")
+    call("DELETE", url, f"{_path(device)}?confirm={quote(device)}", token)
+    out.print(f"[green]✓[/] {device} is deleted")
+
+
+def _path(device: str) -> str:
+    return f"/api/devices/{quote(device, safe='')}"
+
+
+def _sure(yes: bool, question: str) -> None:
+    if not yes and not typer.confirm(question):
+        raise typer.Exit(EXIT_USAGE)
+
+
+def _offset(text: str) -> tuple[str, float]:
+    name, _, offset = text.partition("=")
+    try:
+        return name, float(offset)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} must look like temperature=-0.4") from None
+
+
+def _tell(body: Any, as_json: bool) -> None:
+    if as_json:
+        typer.echo(msgspec.json.encode(body).decode())
+        return
+    profile = parse(DeviceProfile, body)
+    told = ", ".join(f"{name} {value}" for name, value in _profile(profile) if value)
+    out.print(f"[green]✓[/] {profile.device}: {told or 'nothing is said of it'}", highlight=False)
+
+
+def _profile(profile: DeviceProfile) -> list[tuple[str, str]]:
+    offsets = ", ".join(f"{name} {offset:+g}" for name, offset in sorted(profile.calibration.items()))
+    return [
+        ("title", profile.title or ""),
+        ("place", profile.place or ""),
+        ("tags", ", ".join(profile.tags)),
+        ("time zone", profile.time_zone or ""),
+        ("calibration", offsets),
+        ("retired", "yes" if profile.retired else ""),
+    ]
+
+
+def _lines(known: DeviceSnapshot) -> list[tuple[str, str]]:
+    link = "[green]online[/]" if known.online else "[red]offline[/]"
+    lines = [("device", known.device), ("link", f"{link} since {known.since[:19].replace('T', ' ')} UTC")]
+    lines += [line for line in _profile(known.profile or DeviceProfile(device=known.device)) if line[1]]
+    lines += [(state.accessory, "on" if state.status else "off") for state in known.accessories]
+    for name, reading in known.readings.items():
+        value = "–" if reading.value is None else f"{reading.value:g} {reading.unit}".strip()
+        lines.append((name, value))
+    return lines

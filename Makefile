@@ -5,6 +5,13 @@ PORT ?= 5000
 KILLS ?= 50
 SECONDS ?= 1500
 DATABASE ?= sqlite
+# Of the installers: a directory to install into instead of the system; a directory of wheels; see docs/pi.md.
+ROOT ?=
+WHEELS ?=
+RELAY ?=
+PURGE ?=
+FOR ?=
+INSTALLER = $(PYTHON) -B systemd/installer --root="$(ROOT)"
 VENV ?= .venv
 BIN := $(VENV)/bin
 PAGE := server/dashboard
@@ -14,7 +21,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header 
 .PHONY: help setup run test check format contract dashboard screenshot bench bench-models faults lock clean
 
 help: ## Print this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[1mmake %-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[1mmake %-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(VENV)/.run dashboard ## Install what the relay and a simulated agent need, and build the page
 
@@ -60,6 +67,30 @@ lock: $(VENV)/.dev ## Lock the dependencies anew
 	$(LOCK) --extra dev pyproject.toml .locks/build.in -o .locks/dev.txt
 	$(LOCK) --extra pi pyproject.toml .locks/build.in -o .locks/pi.txt
 	$(LOCK) --extra node pyproject.toml -o .locks/node.txt
+
+install-agent: ## Install or upgrade the agent as a service, with sudo (RELAY=http://relay.lan:5000 WHEELS=DIR)
+	@$(INSTALLER) install agent --wheels="$(WHEELS)" --relay="$(RELAY)"
+
+install-relay: ## Install or upgrade the relay as a service, with sudo (WHEELS=DIR)
+	@$(INSTALLER) install relay --wheels="$(WHEELS)"
+
+rollback-agent: ## Go back to the agent that ran before the upgrade, with sudo
+	@$(INSTALLER) rollback agent
+
+rollback-relay: ## Go back to the relay that ran before the upgrade, with sudo
+	@$(INSTALLER) rollback relay
+
+uninstall-agent: ## Remove the agent's service; data and settings stay (PURGE=1: they go too)
+	@$(INSTALLER) uninstall agent --purge="$(PURGE)"
+
+uninstall-relay: ## Remove the relay's service; data and settings stay (PURGE=1: they go too)
+	@$(INSTALLER) uninstall relay --purge="$(PURGE)"
+
+wheels: $(VENV)/.run dashboard ## Fill a directory for an install without a network (WHEELS=DIR FOR=3.13-aarch64)
+	@$(BIN)/python systemd/installer/wheels.py --for="$(FOR)" $(or $(WHEELS),.state/wheels)
+
+wiring: $(VENV)/.run ## Draw the wiring picture of docs/pi.md anew
+	$(BIN)/python -m docs.images.wiring
 
 clean: ## Remove everything that was built or installed here
 	rm -rf $(VENV) .state build *.egg-info $(PAGE)/node_modules $(PAGE)/static

@@ -47,7 +47,7 @@ def load(kind: type[S], file: Path | None, environ: Mapping[str, str], prefix: s
 def names(kind: type[Struct], prefix: str = "") -> Iterator[tuple[str, msgspec.structs.FieldInfo]]:
     """Every setting of `kind` by its dotted name, with its field."""
     for field in msgspec.structs.fields(kind):
-        if inner := _struct_of(field.type):
+        if inner := struct_of(field.type):
             yield from names(inner, f"{prefix}{field.name}.")
         else:
             yield prefix + field.name, field
@@ -64,7 +64,8 @@ def _read(file: Path) -> dict[str, Any]:
         raise SettingsError("--config", str(file), f"is not TOML: {error}") from None
 
 
-def _struct_of(annotation: Any) -> type[Struct] | None:
+def struct_of(annotation: Any) -> type[Struct] | None:
+    """The settings class that `annotation` is; None for a single setting."""
     return annotation if isinstance(annotation, type) and issubclass(annotation, Struct) else None
 
 
@@ -73,7 +74,7 @@ def _refuse_unknown(kind: type[Struct], tree: Mapping[str, Any], prefix: str) ->
     for name, value in tree.items():
         if name not in fields:
             raise SettingsError(prefix + name, value, _unknown(name, fields))
-        inner = _struct_of(fields[name].type)
+        inner = struct_of(fields[name].type)
         if inner and isinstance(value, Mapping):
             _refuse_unknown(inner, value, f"{prefix}{name}.")
 
@@ -87,7 +88,7 @@ def _unknown(name: str, known: Collection[str]) -> str:
 def _leaf_type(kind: type[Struct], path: list[str], variable: str, text: str) -> Any:
     current: Any = kind
     for name in path:
-        struct = _struct_of(current)
+        struct = struct_of(current)
         fields = {field.name: field.type for field in msgspec.structs.fields(struct)} if struct else {}
         if name not in fields:
             head = variable[: len(variable) - len(variable.rpartition("__")[2])] if len(path) > 1 else ""
@@ -126,7 +127,7 @@ def _located(message: str, tree: Mapping[str, Any], kind: type[Struct]) -> tuple
     for name in setting.split(".") if setting else []:
         bare = name.split("[")[0]
         value = value.get(bare) if isinstance(value, Mapping) else value
-        struct = _struct_of(annotation)
+        struct = struct_of(annotation)
         fields = {field.name: field.type for field in msgspec.structs.fields(struct)} if struct else {}
         annotation = fields.get(bare)
     return setting or "(all)", value, annotation

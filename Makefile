@@ -18,7 +18,7 @@ PAGE := server/dashboard
 LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check format contract dashboard screenshot bench bench-models faults lock clean
+.PHONY: help setup run test check format contract dashboard screenshot bench bench-models faults lock clean install-agent install-relay rollback-agent rollback-relay uninstall-agent uninstall-relay wheels wiring
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[1mmake %-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -90,7 +90,7 @@ wheels: $(VENV)/.run dashboard ## Fill a directory for an install without a netw
 	@$(BIN)/python systemd/installer/wheels.py --for="$(FOR)" $(or $(WHEELS),.state/wheels)
 
 wiring: $(VENV)/.run ## Draw the wiring picture of docs/pi.md anew
-	$(BIN)/python -m docs.images.wiring
+	$(BIN)/python -m tests.support.wiring
 
 clean: ## Remove everything that was built or installed here
 	rm -rf $(VENV) .state build *.egg-info $(PAGE)/node_modules $(PAGE)/static

@@ -27,7 +27,8 @@ def _table(kind: type[Struct], prefix: str) -> Iterator[str]:
             tables.append((f"{prefix}{field.name}", inner))
         else:
             yield from _wrapped(_description(field.type))
-            yield f"#{field.name} = {_written(field.default)}"
+            made = field.default_factory is not msgspec.NODEFAULT
+            yield f"#{field.name} = {_written(field.default_factory() if made else field.default)}"
     for name, inner in tables:
         yield f"\n[{name}]"
         yield from _table(inner, f"{name}.")

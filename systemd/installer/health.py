@@ -18,7 +18,7 @@ _PERIOD_S = 0.5
 
 
 def check(place: Place) -> str | None:
-    """What is wrong with the service now, None where it is well. Takes some seconds: one that falls over does it then."""
+    """What is wrong with the service, None where it is well. Takes some seconds, in which a bad one falls over."""
     if place.systemctl is None:
         return None
     trouble = _watch(place, place.systemctl)

@@ -19,13 +19,13 @@ def prepare(place: Place) -> None:
     if not (3, 11) <= sys.version_info[:2] <= (3, 13):
         version = ".".join(map(str, sys.version_info[:2]))
         raise Trouble(f"this is Python {version}; 3.11 to 3.13 work: make PYTHON=python3.13 …")
-    if importlib.util.find_spec("ensurepip") is None:
-        # Debian's Python has venv, but not what fills it, without this package.
-        if not _apt(place, "python3-venv") or importlib.util.find_spec("ensurepip") is None:
-            raise Trouble("no virtual environment can be made: sudo apt-get install -y python3-venv, then try again")
-    if place.service.name == "agent" and _wants_debians_lgpio() and not debian_has_lgpio():
-        if not (_apt(place, "python3-lgpio") and debian_has_lgpio()):
-            say("warning: no lgpio for this Python, so pins cannot be driven: sudo apt-get install -y python3-lgpio")
+    # Debian's Python has venv without it, but not what fills one.
+    if not _can_make_venv() and not (_apt(place, "python3-venv") and _can_make_venv()):
+        raise Trouble("no virtual environment can be made: sudo apt-get install -y python3-venv, then try again")
+    if place.service.name != "agent" or not _wants_debians_lgpio() or debian_has_lgpio():
+        return
+    if not (_apt(place, "python3-lgpio") and debian_has_lgpio()):
+        say("warning: no lgpio for this Python, so pins cannot be driven: sudo apt-get install -y python3-lgpio")
 
 
 def debian_has_lgpio() -> bool:
@@ -65,8 +65,12 @@ def is_pi() -> bool:
         return False
 
 
+def _can_make_venv() -> bool:
+    return importlib.util.find_spec("ensurepip") is not None
+
+
 def _wants_debians_lgpio() -> bool:
-    """lgpio has wheels for aarch64 and Python 3.11 alone; elsewhere pip would take an empty stub."""
+    """The index has wheels of lgpio for aarch64 and Python 3.11 alone; elsewhere pip would take an empty stub."""
     wheel = platform.machine() == "aarch64" and sys.version_info[:2] == (3, 11)
     return not wheel and (is_pi() or has_header() or importlib.util.find_spec("_lgpio") is not None)
 

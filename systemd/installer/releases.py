@@ -1,4 +1,4 @@
-"""Releases: a virtual environment each, under /opt/breathlight/SERVICE/NAME; `current` is a link that is replaced at once.
+"""Releases: a virtual environment each, under /opt/breathlight/SERVICE/NAME; `current` is a link, replaced at once.
 
 A release is named after its version and what it was built from, so the same source is the same release. It is complete
 when it has its `release.json`, which is written last: a build that was cut off is cleared away by the next one.
@@ -52,7 +52,7 @@ def release_of(link: Path) -> Path | None:
     """The complete release that `link` leads to; None where it leads nowhere."""
     if not (link / _LABEL).exists():
         return None
-    return link.parent / os.readlink(link)
+    return link.parent / link.readlink()
 
 
 def switch(place: Place, target: Path, previous: Path | None = None) -> None:

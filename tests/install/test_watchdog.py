@@ -71,4 +71,3 @@ def test_a_watchdog_is_fed_while_the_loop_works_and_starves_when_it_hangs(
     finally:
         assert process.stop() == 0
     assert systemd.hears("STOPPING=1") == 1
-

@@ -36,7 +36,7 @@ def debian_has_lgpio() -> bool:
 def lines_for(lock: Path, *, leave_out_lgpio: bool) -> str:
     """The text of a lock for pip; without lgpio where Debian's is used, or there is no wheel of it for this Python."""
     text = lock.read_text(encoding="utf-8")
-    if leave_out_lgpio or _wants_debians_lgpio():
+    if leave_out_lgpio or not _lgpio_has_wheel():
         text = re.sub(r"^lgpio==.*\n(?:[ \t].*\n)*", "", text, flags=re.MULTILINE)
     return text
 
@@ -70,9 +70,12 @@ def _can_make_venv() -> bool:
 
 
 def _wants_debians_lgpio() -> bool:
-    """The index has wheels of lgpio for aarch64 and Python 3.11 alone; elsewhere pip would take an empty stub."""
-    wheel = platform.machine() == "aarch64" and sys.version_info[:2] == (3, 11)
-    return not wheel and (is_pi() or has_header() or importlib.util.find_spec("_lgpio") is not None)
+    """True where pins are to be driven and pip has no lgpio for them: there it would take an empty stub."""
+    return not _lgpio_has_wheel() and (is_pi() or has_header() or importlib.util.find_spec("_lgpio") is not None)
+
+
+def _lgpio_has_wheel() -> bool:
+    return platform.machine() == "aarch64" and sys.version_info[:2] == (3, 11)
 
 
 def _apt(place: Place, package: str) -> bool:

@@ -1,4 +1,4 @@
-"""Both services tell systemd that they are ready, pet its watchdog from their working loop, and no longer when it hangs."""
+"""Both services tell systemd that they are ready, and pet its watchdog from a loop that works."""
 
 import signal
 import socket

@@ -8,6 +8,7 @@ replayed ones pass the same suite (`tests/conformance/`).
     ├── PartUnavailable       at the start: a wrong or busy pin, a missing library; says what to do
     └── ReadError             on use
         ├── TransientReadError    noise on the line: the next read may well succeed
+        ├── NotReady              warms up, or starts: reading again in a few seconds changes nothing
         └── PartFailed            does not answer: reading on changes nothing until somebody looks
 """
 
@@ -36,6 +37,10 @@ class ReadError(HardwareError):
 
 class TransientReadError(ReadError):
     """A checksum or timing fault; try again after `min_interval_s`."""
+
+
+class NotReady(ReadError):
+    """The part warms up or starts; the message says for how long still."""
 
 
 class PartFailed(ReadError):

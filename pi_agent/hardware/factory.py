@@ -4,18 +4,21 @@ import logging
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from pi_agent.hardware import recording
 from pi_agent.hardware.base import Light, PartUnavailable, Sensor, Watcher
 from pi_agent.hardware.options import ClimateDriver, HardwareOptions, InfraredDriver, LightDriver, Mode
 from pi_agent.hardware.real.host import Host
-from pi_agent.hardware.real.pins import Pins, open_pins
+from pi_agent.hardware.real.sysfs import Sysfs
 from pi_agent.hardware.replay import RecordedMotion, ReplayedSensor, Tape
 from pi_agent.hardware.sim.faults import Faults
 from pi_agent.hardware.sim.parts import ScheduledInfrared, SimulatedClimate, SimulatedLight
 from pi_agent.hardware.sim.room import Room, Schedule
 from shared.clock import Clock
+
+if TYPE_CHECKING:
+    from pi_agent.hardware.real.pins import Pins
 
 log = logging.getLogger(__name__)
 
@@ -41,19 +44,19 @@ def build_parts(
     clock: Clock,
     *,
     faults: Faults | None = None,
-    pins: Pins | None = None,
+    pins: "Pins | None" = None,
     root: Path = Path("/"),
 ) -> Parts:
     """Open the parts that `options` name. Raises `PartUnavailable`, and leaves nothing open.
 
     For tests: `faults` of the parts that are not real, to inject more while they run; `pins` that are open already;
-    the `root` under which the host finds /proc and /sys.
+    the `root` under which drivers find /proc, /sys and /dev.
     """
     opened: ExitStack[None] = ExitStack()
     with opened:
         bench = _Bench(options, clock, opened)
         if options.mode is Mode.REAL:
-            _real(bench, pins)
+            _real(bench, pins, Sysfs(root))
         else:
             faults = faults or Faults(clock, options.simulation.seed)
             faults.inject_all(options.simulation.faults)
@@ -110,7 +113,7 @@ def _simulated(bench: _Bench, faults: Faults) -> None:
     _scheduled_infrared(bench, room.visits, faults)
     if climate.driver is not ClimateDriver.NONE:
         bench.claim(_CLIMATE, climate.gpio)
-        bench.sensors.append(bench.keep(SimulatedClimate(climate.driver.value, room, bench.clock, faults)))
+        bench.sensors.append(bench.keep(SimulatedClimate(climate.driver.part, room, bench.clock, faults)))
 
 
 def _replayed(bench: _Bench, faults: Faults) -> None:
@@ -136,33 +139,67 @@ def _scheduled_infrared(bench: _Bench, schedule: Schedule, faults: Faults) -> No
         bench.infrared = bench.keep(ScheduledInfrared(_INFRARED, gpio, schedule, bench.clock, faults))
 
 
-def _real(bench: _Bench, pins: Pins | None) -> None:
-    light, infrared, climate = bench.options.light, bench.options.infrared, bench.options.climate
+def _real(bench: _Bench, pins: "Pins | None", sysfs: Sysfs) -> None:
     # The libraries for pins are imported with the drivers, here: a simulated agent starts without them.
-    if light.driver is not LightDriver.NONE or infrared.driver is not InfraredDriver.NONE:
-        pins = bench.keep(pins or open_pins(bench.options.pins))
-        if light.driver is LightDriver.GPIOZERO:
-            from pi_agent.hardware.real.led import Led
+    light, infrared = bench.options.light, bench.options.infrared
+    if LightDriver.GPIOZERO is light.driver or infrared.driver is not InfraredDriver.NONE:
+        if pins is None:
+            from pi_agent.hardware.real.pins import open_pins
 
-            gpio = bench.claim(_LIGHT, light.gpio)
-            bench.light = bench.keep(Led(_LIGHT, gpio, light.frequency_hz, pins))
-        if infrared.driver is InfraredDriver.GPIOZERO:
-            from pi_agent.hardware.real.infrared import Infrared
+            pins = open_pins(bench.options.pins, sysfs)
+        bench.keep(pins)
+    _real_light(bench, pins, sysfs)
+    if infrared.driver is InfraredDriver.GPIOZERO and pins is not None:
+        from pi_agent.hardware.real.infrared import Infrared
 
-            gpio = bench.claim(_INFRARED, infrared.gpio)
-            bench.infrared = bench.keep(
-                Infrared(
-                    *(_INFRARED, gpio, pins, bench.clock),
-                    active_high=infrared.active_high,
-                    warm_up_s=infrared.warm_up_s,
-                    debounce_s=infrared.debounce_s,
-                )
+        gpio = bench.claim(_INFRARED, infrared.gpio)
+        bench.infrared = bench.keep(
+            Infrared(
+                *(_INFRARED, gpio, pins, bench.clock),
+                active_high=infrared.active_high,
+                warm_up_s=infrared.warm_up_s,
+                debounce_s=infrared.debounce_s,
             )
-    if climate.driver is not ClimateDriver.NONE:
-        from pi_agent.hardware.real.dht_adafruit import DhtAdafruit
+        )
+    _real_climate(bench, pins, sysfs)
 
-        gpio = bench.claim(_CLIMATE, climate.gpio)
-        bench.sensors.append(bench.keep(DhtAdafruit(climate.driver.value, gpio, bench.clock)))
+
+def _real_light(bench: _Bench, pins: "Pins | None", sysfs: Sysfs) -> None:
+    options = bench.options.light
+    if options.driver is LightDriver.GPIOZERO and pins is not None:
+        from pi_agent.hardware.real.led import Led
+
+        gpio = bench.claim(_LIGHT, options.gpio)
+        light: Light = Led(_LIGHT, gpio, options.frequency_hz, pins, active_high=options.active_high)
+    elif options.driver is LightDriver.PWM:
+        from pi_agent.hardware.real.led_pwm import PwmChannel, PwmLed
+
+        channel = PwmChannel(options.pwm_device, options.pwm_channel) if options.pwm_device else None
+        gpio = options.gpio if channel else bench.claim(_LIGHT, options.gpio)
+        light = PwmLed(
+            *(_LIGHT, gpio, options.frequency_hz), active_high=options.active_high, channel=channel, sysfs=sysfs
+        )
+    else:
+        return
+    bench.light = bench.keep(light)
+
+
+def _real_climate(bench: _Bench, pins: "Pins | None", sysfs: Sysfs) -> None:
+    options = bench.options.climate
+    if options.driver is ClimateDriver.NONE:
+        return
+    gpio = bench.claim(_CLIMATE, options.gpio)
+    if options.driver is ClimateDriver.IIO:
+        from pi_agent.hardware.real.dht_iio import DhtIio
+
+        sensor: Sensor = DhtIio(options.driver.part, gpio, bench.clock, sysfs)
+    else:
+        from pi_agent.hardware.real.dht_adafruit import DhtAdafruit
+        from pi_agent.hardware.real.holders import line_holder
+
+        holder = pins.holder if pins else line_holder(None, sysfs)
+        sensor = DhtAdafruit(options.driver.part, gpio, bench.clock, holder=holder)
+    bench.sensors.append(bench.keep(sensor))
 
 
 def _check_quantities(sensors: list[Sensor]) -> None:

@@ -33,6 +33,7 @@ class LightDriver(StrEnum):
     """What makes the light's PWM."""
 
     GPIOZERO = "gpiozero"
+    PWM = "pwm"
     NONE = "none"
 
 
@@ -46,9 +47,15 @@ class InfraredDriver(StrEnum):
 class ClimateDriver(StrEnum):
     """What measures temperature and humidity."""
 
+    IIO = "iio"
     DHT22 = "dht22"
     DHT11 = "dht11"
     NONE = "none"
+
+    @property
+    def part(self) -> str:
+        """What the sensor is called in a round."""
+        return "dht" if self is ClimateDriver.IIO else self.value
 
 
 class SimulatedPart(StrEnum):
@@ -88,11 +95,20 @@ def _check_gpio(gpio: int) -> None:
 class LightOptions(_Options, frozen=True, kw_only=True):
     """The LED: anode to the pin through a resistor, cathode to ground."""
 
-    driver: Annotated[LightDriver, Meta(description="gpiozero, or none where there is no light")] = LightDriver.GPIOZERO
+    driver: Annotated[LightDriver, Meta(description="gpiozero; pwm (hardware PWM by sysfs); none: no light")] = (
+        LightDriver.GPIOZERO
+    )
     gpio: Annotated[Gpio, Meta(description="BCM number of the pin, 2 to 27")] = 18
     frequency_hz: Annotated[
         int, Meta(ge=50, le=10_000, description="PWM frequency in Hz; slower flickers, faster costs CPU time")
     ] = 100
+    active_high: Annotated[
+        bool, Meta(description="true: high is bright (cathode to ground); false: low is (anode to 3.3 V)")
+    ] = True
+    pwm_device: Annotated[
+        str, Meta(description="pwm only: the end of another chip's device path, as of a PCA9685; empty: the header's")
+    ] = ""
+    pwm_channel: Annotated[int, Meta(ge=0, le=63, description="pwm only: the channel of pwm_device")] = 0
 
     def __post_init__(self) -> None:
         _check_gpio(self.gpio)
@@ -122,9 +138,10 @@ class InfraredOptions(_Options, frozen=True, kw_only=True):
 class ClimateOptions(_Options, frozen=True, kw_only=True):
     """The temperature and humidity sensor."""
 
-    driver: Annotated[ClimateDriver, Meta(description="dht22, dht11, or none where there is no such sensor")] = (
-        ClimateDriver.DHT22
-    )
+    driver: Annotated[
+        ClimateDriver,
+        Meta(description="iio (the kernel's driver, best for a DHT22); dht22, dht11 (adafruit's library); none"),
+    ] = ClimateDriver.DHT22
     gpio: Annotated[Gpio, Meta(description="BCM number of its data pin, 2 to 27")] = 4
 
     def __post_init__(self) -> None:

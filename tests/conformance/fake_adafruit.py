@@ -1,12 +1,8 @@
 """A stand-in for adafruit_dht with its manners: it caches for 2 s, also after a failure, and says nothing of it."""
 
 import itertools
-import sys
 from collections import deque
 from collections.abc import Iterator
-from types import ModuleType
-
-import pytest
 
 from tests.support.clock import FakeClock
 
@@ -55,13 +51,3 @@ class FakeDht:
 
     def exit(self) -> None:
         self.exits += 1
-
-
-def install(monkeypatch: pytest.MonkeyPatch, dht: FakeDht) -> None:
-    """Make `import adafruit_dht` and `import board` find the stand-in."""
-    driver, board = ModuleType("adafruit_dht"), ModuleType("board")
-    driver.DHT22 = driver.DHT11 = lambda pin: dht  # type: ignore[attr-defined]
-    for gpio in range(28):
-        setattr(board, f"D{gpio}", gpio)
-    monkeypatch.setitem(sys.modules, "adafruit_dht", driver)
-    monkeypatch.setitem(sys.modules, "board", board)

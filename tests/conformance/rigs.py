@@ -1,5 +1,6 @@
 """The three kinds of parts, each with the same handles on the world around them."""
 
+import errno
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +13,12 @@ from gpiozero.pins.mock import MockFactory, MockPWMPin
 from pi_agent.hardware.base import Light, Sensor, Watcher
 from pi_agent.hardware.factory import Parts, build_parts
 from pi_agent.hardware.options import (
+    ClimateDriver,
+    ClimateOptions,
     FaultKind,
     HardwareOptions,
+    LightDriver,
+    LightOptions,
     Mode,
     PinLibrary,
     ReplayOptions,
@@ -25,8 +30,9 @@ from pi_agent.hardware.replay import RecordedMotion, Tape
 from pi_agent.hardware.sim.faults import Faults
 from pi_agent.hardware.sim.parts import SimulatedLight
 from pi_agent.hardware.sim.room import Room, Schedule
+from tests.agent.hardware.trees import pwm_tree, write
 from tests.conformance import fake_adafruit
-from tests.conformance.fake_adafruit import FakeDht
+from tests.conformance.dht_process import DhtProcess
 from tests.support.clock import FakeClock
 
 RECORDING = """time,temperature,humidity,motion
@@ -93,8 +99,7 @@ def replayed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Rig:
 
 def real(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Rig:
     clock = FakeClock()
-    dht = FakeDht(clock)
-    fake_adafruit.install(monkeypatch, dht)
+    dht = DhtProcess(clock, tmp_path, monkeypatch)
     options = HardwareOptions(mode=Mode.REAL, pins=PinLibrary.MOCK)
     pins = open_pins(options.pins)
     factory: MockFactory = pins.factory
@@ -112,8 +117,8 @@ def real(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Rig:
 
     def inject(part: SimulatedPart, kind: FaultKind) -> None:
         if part is SimulatedPart.CLIMATE:
-            noise = RuntimeError(fake_adafruit.CHECKSUM)
-            dht.always = noise if kind is FaultKind.TRANSIENT else RuntimeError(fake_adafruit.NOT_FOUND)
+            message = fake_adafruit.CHECKSUM if kind is FaultKind.TRANSIENT else fake_adafruit.NOT_FOUND
+            dht.set(always=RuntimeError(message))
         else:
             pin = led if part is SimulatedPart.LIGHT else pir
             pin.frozen, pin.dead = kind is FaultKind.FROZEN, kind is FaultKind.DEAD
@@ -122,6 +127,53 @@ def real(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Rig:
         led.frozen = led.dead = pir.frozen = pir.dead = False
 
     return Rig(parts, clock, lambda: float(led.state), move, inject, mend)
+
+
+def by_the_kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Rig:
+    """Light and climate over the kernel's files; the infrared sensor on a mock pin."""
+    clock, sysfs = FakeClock(), pwm_tree(tmp_path)
+    monkeypatch.setattr("pi_agent.hardware.factory.Sysfs", lambda root: sysfs)
+    files = {"name": "dht11", "in_temp_input": "21300", "in_humidityrelative_input": "48100"}
+    for name, content in files.items():
+        write(tmp_path, f"sys/bus/iio/devices/iio:device0/{name}", f"{content}\n")
+    write(tmp_path, "proc/uptime", "1.00 1.00\n")
+    options = HardwareOptions(
+        mode=Mode.REAL,
+        pins=PinLibrary.MOCK,
+        light=LightOptions(driver=LightDriver.PWM),
+        climate=ClimateOptions(driver=ClimateDriver.IIO),
+    )
+    pins = open_pins(options.pins)
+    pins.factory.pin_class = BreakablePin
+    parts = build_parts(options, clock, pins=pins, root=tmp_path)
+    pir = pins.factory.pin(options.infrared.gpio)
+    clock.advance(options.infrared.warm_up_s)
+
+    def shines() -> float:
+        folder = "sys/class/pwm/pwmchip0/pwm0"
+        if sysfs.text(f"{folder}/enable") != "1":
+            return 0.0
+        return int(sysfs.text(f"{folder}/duty_cycle")) / int(sysfs.text(f"{folder}/period"))
+
+    def move(comes: bool) -> None:
+        (pir.drive_high if comes else pir.drive_low)()
+        clock.advance(options.infrared.debounce_s)
+
+    def inject(part: SimulatedPart, kind: FaultKind) -> None:
+        if part is SimulatedPart.CLIMATE:
+            sysfs.fails["in_temp_input"] = errno.EIO if kind is FaultKind.TRANSIENT else errno.ENODEV
+        elif part is SimulatedPart.INFRARED:
+            pir.frozen, pir.dead = kind is FaultKind.FROZEN, kind is FaultKind.DEAD
+        elif kind is FaultKind.FROZEN:
+            sysfs.frozen = True
+        else:
+            sysfs.fails |= {"duty_cycle": errno.EIO, "enable": errno.EIO}
+
+    def mend() -> None:
+        pir.frozen = pir.dead = sysfs.frozen = False
+        sysfs.fails.clear()
+
+    return Rig(parts, clock, shines, move, inject, mend)
 
 
 class BreakablePin(MockPWMPin):
@@ -171,4 +223,5 @@ KINDS: dict[str, Callable[[Path, pytest.MonkeyPatch], Rig]] = {
     "simulated": simulated,
     "replayed": replayed,
     "real on mock pins": real,
+    "real by the kernel's files": by_the_kernel,
 }

@@ -1,18 +1,35 @@
-"""DHT22 and DHT11 by adafruit-circuitpython-dht."""
+"""DHT22 and DHT11 by adafruit-circuitpython-dht, in a process of its own that is killed when it hangs."""
 
-import contextlib
-import importlib
-import signal
+import json
+import logging
 import sys
 import threading
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
 
-from pi_agent.hardware.base import PartFailed, PartUnavailable, ReadError, TransientReadError
-from shared.clock import Clock
-from shared.contract.quantities import problem
+from pi_agent.hardware.base import NotReady, PartFailed, PartUnavailable, TransientReadError
+from pi_agent.hardware.real.child import Child, ChildLost
+from pi_agent.hardware.real.dht_frame import DHT_INTERVAL_S, checked
+from pi_agent.hardware.rest import Rest
+from shared.backoff import Backoff
+from shared.clock import Clock, monotonic_s
 
-_INSTALL = "install it with: pip install 'breathlight[pi]'"
+log = logging.getLogger(__name__)
+
+PROGRAM: Final = Path(__file__).with_name("dht_child.py")
+_LONGEST_BACKOFF_S = 300.0
+_BARREN_READS = 10
+"""So many failures in a row, and the process is replaced: its library's helper may be what is broken."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How long the process may take, in s: `start_s` to import the library on a slow Pi, `read_s` for a measurement."""
+
+    start_s: float = 20.0
+    read_s: float = 5.0
 
 
 class DhtAdafruit:
@@ -25,90 +42,152 @@ class DhtAdafruit:
     Hence one attempt per read, and none too soon.
     """
 
-    min_interval_s: float = 2.1
+    min_interval_s: float = DHT_INTERVAL_S
 
-    def __init__(self, model: str, gpio: int, clock: Clock) -> None:
-        """Open it. `model` is `dht22` or `dht11`, and becomes the part's name. Raises `PartUnavailable`."""
+    def __init__(
+        self,
+        model: str,
+        gpio: int,
+        clock: Clock,
+        *,
+        holder: Callable[[int], str | None] = lambda _gpio: None,
+        limits: Limits | None = None,
+    ) -> None:
+        """Open it. `model` is `dht22` or `dht11`, and becomes the part's name. Raises `PartUnavailable`.
+
+        `holder` names who has a line that cannot be had.
+        """
         self.name = model
         self.quantities: tuple[str, ...] = ("temperature", "humidity")
         self._clock = clock
-        self._ended_ns: int | None = None
-        driver, board = _libraries(model)
-        # Its helper process talks through a message queue that has errors of its own.
-        queue_error: type[Exception] = getattr(sys.modules.get("sysv_ipc"), "Error", OSError)
-        self._errors = (RuntimeError, OSError, queue_error)
-        pin = getattr(board, f"D{gpio}", None)
-        if pin is None:
-            raise PartUnavailable(model, f"this board has no GPIO {gpio}; set hardware.climate.gpio to another pin")
-        try:
-            self._device: Any = getattr(driver, model.upper())(pin)
-        except (*self._errors, ValueError) as error:
-            why = f"GPIO {gpio} cannot be opened: {error}; check that nothing else uses it (hardware.climate.gpio)"
-            raise PartUnavailable(model, why) from error
+        self._limits = limits or Limits()
+        # -P: the working directory, which others may write, is no place to import from.
+        self._command = (sys.executable, "-P", str(PROGRAM), model, str(gpio))
+        self._rest = Rest(model, self.min_interval_s, clock)
+        self._backoff = Backoff(first_s=1.0, longest_s=_LONGEST_BACKOFF_S)
+        self._lock = threading.Lock()  # `close` may come while another thread reads
+        self._open = True
+        self._child: Child | None = None
+        self._ready = False
+        self._started_s = self._again_s = 0.0
+        self._trouble = ""
+        self._barren = 0
+        self._silences = 0
+        self._begin(holder, gpio)
+
+    @property
+    def pid(self) -> int | None:
+        """The process that has the library; None while there is none."""
+        return self._child.pid if self._child else None
 
     def read(self) -> Mapping[str, float]:
-        """One measurement, which takes some 0.3 s. Raises `TransientReadError` for noise and when called too soon."""
-        if self._device is None:
-            raise PartFailed(f"{self.name}: closed")
-        self._check_rested()
-        try:
-            self._device.measure()
-            measured = {"temperature": self._device.temperature, "humidity": self._device.humidity}
-        except self._errors as error:
-            raise self._meaning(error) from error
-        finally:
-            self._ended_ns = self._clock.monotonic_ns()
-        return self._checked(measured)
+        """One measurement, which takes some 0.3 s.
+
+        Raises `TransientReadError` for noise and when called too soon, `PartFailed` where the sensor is silent or the
+        process was lost, `NotReady` while there is none.
+        """
+        with self._lock:
+            if not self._open:
+                raise PartFailed(f"{self.name}: closed")
+            self._rest.check()
+            child = self._running()
+            try:
+                answer = child.ask(self._limits.read_s)
+            except ChildLost as lost:
+                self._lose(str(lost))
+                raise PartFailed(f"{self.name}: its process {lost}") from None
+            finally:
+                self._rest.begin()
+            try:
+                values = checked(self.name, self._values(json.loads(answer)))
+            except (TransientReadError, PartFailed):
+                self._barren += 1
+                if self._barren >= _BARREN_READS:
+                    self._lose(f"was replaced: {self._barren} reads in a row failed")
+                raise
+            self._barren = 0
+            self._backoff.reset()
+            return values
 
     def close(self) -> None:
-        device, self._device = self._device, None
-        if device is not None:
-            with contextlib.suppress(*self._errors):
-                device.exit()
+        self._open = False
+        if child := self._child:
+            child.kill()  # wakes a read that waits for it
+        with self._lock:
+            if self._child:
+                self._child.kill()
+                self._child.release()
+                self._child = None
 
-    def _check_rested(self) -> None:
-        if self._ended_ns is None:
+    def _begin(self, holder: Callable[[int], str | None], gpio: int) -> None:
+        if who := holder(gpio):
+            why = f"GPIO {gpio} is held by {who}; free it, or set hardware.climate.gpio to another pin"
+            raise PartUnavailable(self.name, why)
+        try:
+            self._start()
+            if not self._ready:
+                raise PartUnavailable(self.name, f"its process is not ready after {self._limits.start_s:g} s")
+        except PartUnavailable:
+            self.close()
+            raise
+
+    def _start(self) -> None:
+        self._child, self._ready = Child(self._command), False
+        self._started_s = monotonic_s(self._clock)
+        self._await_ready(self._limits.start_s if not self._trouble else self._limits.read_s)
+
+    def _await_ready(self, limit_s: float) -> None:
+        """Wait for the first line. Raises `PartUnavailable` where it says that the sensor cannot be opened."""
+        if self._child is None:
             return
-        rest_s = self.min_interval_s - (self._clock.monotonic_ns() - self._ended_ns) / 1e9
-        if rest_s > 0:
-            raise TransientReadError(f"{self.name}: read too soon; it rests for another {rest_s:.1f} s")
+        try:
+            line = self._child.poll(limit_s)
+        except ChildLost as lost:
+            raise PartUnavailable(self.name, f"its process {lost} before it was ready") from None
+        if line is not None:
+            answer = json.loads(line)
+            if why := answer.get("unavailable"):
+                raise PartUnavailable(self.name, " ".join(str(why).split()))
+            self._ready = True
 
-    def _meaning(self, error: Exception) -> ReadError:
-        noise = isinstance(error, RuntimeError) and "not found" not in str(error)
-        return (TransientReadError if noise else PartFailed)(f"{self.name}: {error}")
+    def _running(self) -> Child:
+        """The process, started anew where it was lost, as often as the backoff lets. Raises `NotReady`."""
+        try:
+            if self._child is None:
+                wait_s = self._again_s - monotonic_s(self._clock)
+                if wait_s > 0:
+                    raise NotReady(f"{self.name}: its process {self._trouble}; the next one starts in {wait_s:.0f} s")
+                self._start()
+            elif not self._ready:
+                self._await_ready(self._limits.read_s)
+        except PartUnavailable as error:
+            self._lose(str(error).removeprefix(f"{self.name}: "))
+            raise PartFailed(str(error)) from error
+        if self._child is None or not self._ready:
+            if monotonic_s(self._clock) - self._started_s > self._limits.start_s:
+                self._lose(f"was not ready within {self._limits.start_s:g} s")
+            raise NotReady(f"{self.name}: its process starts")
+        return self._child
 
-    def _checked(self, measured: Mapping[str, float | None]) -> dict[str, float]:
-        values = {name: float(value) for name, value in measured.items() if value is not None}
-        if len(values) < len(measured):
-            raise TransientReadError(f"{self.name}: no value yet")
-        if not any(values.values()):
-            # A line held low reads as zeros, and the sum of zeros is right.
-            raise TransientReadError(f"{self.name}: a frame of zeros")
-        for name, value in values.items():
-            if why := problem(name, value):
-                raise TransientReadError(f"{self.name}: {why}")
-        return values
+    def _lose(self, trouble: str) -> None:
+        # Once per change of state: a library that is broken for a week must not fill the log.
+        log.log(logging.DEBUG if self._trouble else logging.WARNING, "%s: process %s", self.name, trouble)
+        if self._child:
+            self._child.kill()
+            self._child.release()
+        self._child, self._ready, self._trouble, self._barren = None, False, trouble, 0
+        self._again_s = monotonic_s(self._clock) + self._backoff.next_s()
 
-
-def _libraries(part: str) -> tuple[Any, Any]:
-    """The driver and the board's pins. Imported here: a simulated agent starts where these libraries are absent."""
-    try:
-        with _own_sigterm():
-            return importlib.import_module("adafruit_dht"), importlib.import_module("board")
-    except NotImplementedError as error:
-        remedy = "set hardware.mode to simulated, or hardware.climate.driver to none"
-        raise PartUnavailable(part, f"this machine is no board that Blinka knows; {remedy}") from error
-    except (ImportError, RuntimeError, OSError) as error:
-        raise PartUnavailable(part, f"adafruit-circuitpython-dht cannot be used: {error}; {_INSTALL}") from error
-
-
-@contextlib.contextmanager
-def _own_sigterm() -> Iterator[None]:
-    """Keep our SIGTERM handler: on a Pi the import installs another, which exits before any output is off."""
-    ours = signal.getsignal(signal.SIGTERM)
-    try:
-        yield
-    finally:
-        # Off the main thread neither the library nor we can set a handler; None is one that Python did not set.
-        if threading.current_thread() is threading.main_thread() and ours is not None:
-            signal.signal(signal.SIGTERM, ours)
+    def _values(self, answer: Mapping[str, Any]) -> dict[str, float]:
+        if why := answer.get("noise"):
+            self._silences = 0
+            raise TransientReadError(f"{self.name}: {why}")
+        if why := answer.get("silence"):
+            # A single silence is a slow machine as often as a loose wire.
+            self._silences += 1
+            raise (TransientReadError if self._silences == 1 else PartFailed)(f"{self.name}: {why}")
+        if why := answer.get("failed"):
+            raise PartFailed(f"{self.name}: {why}")
+        self._silences = 0
+        self._trouble = ""
+        return {name: float(answer[name]) for name in self.quantities}

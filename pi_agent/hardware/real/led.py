@@ -9,18 +9,22 @@ from pi_agent.hardware.real.pins import Pins
 class Led:
     """An LED on one GPIO line, dimmed by software PWM.
 
-    Wiring: pin, resistor (330 Ω), anode; cathode to ground. Off is a steady low line without PWM: it costs no CPU time,
+    Wiring: pin, resistor (330 Ω), anode; cathode to ground. `active_high` False: anode to 3.3 V, cathode to the pin.
+
+    Off is a steady low line without PWM: it costs no CPU time,
     and its level is read from the line. While PWM runs the library can only tell the duty cycle that it makes.
     """
 
-    def __init__(self, name: str, gpio: int, frequency_hz: int, pins: Pins) -> None:
+    def __init__(self, name: str, gpio: int, frequency_hz: int, pins: Pins, *, active_high: bool = True) -> None:
         self.name = name
         self.pin: int | None = gpio
         self._frequency_hz = frequency_hz
         self._pins = pins
         self._open = True
         with pins.opening(name, gpio):
-            self._device = PWMOutputDevice(gpio, frequency=frequency_hz, pin_factory=pins.factory)
+            self._device = PWMOutputDevice(
+                gpio, active_high=active_high, frequency=frequency_hz, pin_factory=pins.factory
+            )
             self._off()
 
     def set_level(self, level: float) -> None:

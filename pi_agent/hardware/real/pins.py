@@ -2,45 +2,45 @@
 
 import contextlib
 import importlib
-import os
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from pi_agent.hardware.base import PartFailed, PartUnavailable
 from pi_agent.hardware.options import PinLibrary
-
-CHIP_LABELS: Final = ("pinctrl-rp1", "pinctrl-bcm2711", "pinctrl-bcm2835")
-"""The chips that a Pi's header hangs on. Their numbers are not stable: on a Pi 5 it was 4, then 0, then 11 to 15."""
+from pi_agent.hardware.real.chips import Chip, read_chips
+from pi_agent.hardware.real.holders import Holder, line_holder
+from pi_agent.hardware.real.sysfs import Sysfs
 
 _GPIO = "gpio"
+_NO_EDGES_SINCE: Final = (6, 6)
 _INSTALL = "install it with: sudo apt install python3-lgpio, or pip install 'breathlight[pi]'"
 
 
-def _nobody(gpio: int) -> str | None:  # noqa: ARG001 (the shape of a holder)
+def _nobody(_gpio: int) -> str | None:
     return None
 
 
 class Pins:
     """An open pin factory of gpiozero. `errors` is what its library raises; `holder` names who has a busy line."""
 
-    def __init__(
-        self, factory: Any, errors: tuple[type[Exception], ...], holder: Callable[[int], str | None] = _nobody
-    ) -> None:
+    def __init__(self, factory: Any, errors: tuple[type[Exception], ...], holder: Holder = _nobody) -> None:
         self.factory = factory
+        self.holder = holder
         self._errors = errors
-        self._holder = holder
 
     @contextlib.contextmanager
     def opening(self, part: str, gpio: int) -> Iterator[None]:
-        """Turn the library's errors into `PartUnavailable`."""
+        """Turn the library's errors, and a line that somebody else has, into `PartUnavailable`."""
+        # Asked before: RPi.GPIO takes any line without a word, and lgpio one that PWM or a bus is switched to.
+        if holder := self.holder(gpio):
+            why = f"GPIO {gpio} is held by {holder}; free it, or set hardware.{part}.gpio to another pin"
+            raise PartUnavailable(part, why)
         try:
             yield
         except self._errors as error:
-            if holder := self._holder(gpio):
-                why = f"GPIO {gpio} is held by {holder}; free it, or set hardware.{part}.gpio to another pin"
-            else:
-                why = f"GPIO {gpio} cannot be opened: {_said(error)}; check hardware.{part}.gpio and hardware.pins"
+            why = f"GPIO {gpio} cannot be opened: {_said(error)}; check hardware.{part}.gpio and hardware.pins"
             raise PartUnavailable(part, why) from error
 
     @contextlib.contextmanager
@@ -63,46 +63,34 @@ class Pins:
             self.factory.close()
 
 
-def open_pins(library: PinLibrary, dev: Path = Path("/dev")) -> Pins:
+def open_pins(
+    library: PinLibrary, sysfs: Sysfs | None = None, chips: Callable[[], Sequence[Chip]] = read_chips
+) -> Pins:
     """Open the pins with `library`, and no other. Raises `PartUnavailable` with the remedy."""
+    sysfs = sysfs or Sysfs()
     match library:
         case PinLibrary.LGPIO:
-            return _open_lgpio(dev)
+            return _open_lgpio(sysfs, chips)
         case PinLibrary.RPIGPIO:
-            return _open_rpigpio()
+            return _open_rpigpio(sysfs, chips)
         case PinLibrary.MOCK:
             return _open_mock()
 
 
-def find_chip(lgpio: Any, dev: Path) -> int:
-    """The number of the GPIO chip with the header's lines, found by its label. Raises `PartUnavailable`."""
-    others = []
-    for path in sorted(dev.glob("gpiochip*"), key=lambda path: (len(path.name), path.name)):
-        number = int(path.name.removeprefix("gpiochip"))
-        label = _label(lgpio, number) if os.access(path, os.R_OK | os.W_OK) else "no access"
-        if label in CHIP_LABELS:
-            return number
-        others.append(f"{path.name}: {label}")
-    if any(other.endswith("no access") for other in others):
+def find_chip(chips: Sequence[Chip]) -> Chip:
+    """The GPIO chip with the header's lines, found by its label. Raises `PartUnavailable`."""
+    for chip in chips:
+        if chip.is_header:
+            return chip
+    if any(chip.label is None for chip in chips):
         remedy = "add the user to the group gpio: sudo usermod -aG gpio USER, then log in again"
     else:
         remedy = "on a machine that is no Raspberry Pi set hardware.mode to simulated"
-    found = ", ".join(others) or "none at all"
-    raise PartUnavailable(_GPIO, f"no GPIO chip of a Raspberry Pi in {dev} ({found}); {remedy}")
+    found = ", ".join(f"{chip.path.name}: {chip.label or 'no access'}" for chip in chips) or "none at all"
+    raise PartUnavailable(_GPIO, f"no GPIO chip of a Raspberry Pi ({found}); {remedy}")
 
 
-def _label(lgpio: Any, number: int) -> str:
-    try:
-        handle = lgpio.gpiochip_open(number)
-    except lgpio.error as error:
-        return _said(error)
-    try:
-        return str(lgpio.gpio_get_chip_info(handle)[3])
-    finally:
-        lgpio.gpiochip_close(handle)
-
-
-def _open_lgpio(dev: Path) -> Pins:
+def _open_lgpio(sysfs: Sysfs, chips: Callable[[], Sequence[Chip]]) -> Pins:
     lgpio = _import("lgpio", _INSTALL)
     if not hasattr(lgpio, "gpiochip_open"):
         # What pip takes where there is no wheel for this Python.
@@ -110,31 +98,42 @@ def _open_lgpio(dev: Path) -> Pins:
             "this lgpio is an empty stub; remove it (pip uninstall lgpio), use Debian's: sudo apt install python3-lgpio"
         )
         raise PartUnavailable(_GPIO, f"{why}, with a virtual environment made with --system-site-packages")
-    number = find_chip(lgpio, dev)
+    chip = find_chip(chips())
     gpiozero = _import("gpiozero", "install it with: pip install 'breathlight[agent]'")
     try:
-        factory = _import("gpiozero.pins.lgpio", _INSTALL).LGPIOFactory(chip=number)
+        factory = _import("gpiozero.pins.lgpio", _INSTALL).LGPIOFactory(chip=chip.number)
     except lgpio.error as error:
-        raise PartUnavailable(_GPIO, f"chip {number} cannot be opened: {_said(error)}") from error
-
-    def holder(gpio: int) -> str | None:
-        with contextlib.suppress(lgpio.error):
-            handle = lgpio.gpiochip_open(number)
-            try:
-                _, _, flags, name, user = lgpio.gpio_get_line_info(handle, gpio)
-            finally:
-                lgpio.gpiochip_close(handle)
-            if flags & 1:  # in use by the kernel or through it
-                return str(user or name or "the kernel")
-        return None
-
-    return Pins(factory, (gpiozero.GPIOZeroError, lgpio.error, OSError), holder)
+        raise PartUnavailable(_GPIO, f"{chip.path.name} cannot be opened: {_said(error)}") from error
+    return Pins(factory, (gpiozero.GPIOZeroError, lgpio.error, OSError), line_holder(chip, sysfs))
 
 
-def _open_rpigpio() -> Pins:
+def _open_rpigpio(sysfs: Sysfs, chips: Callable[[], Sequence[Chip]]) -> Pins:
     remedy = "install it with: pip install 'breathlight[pi-legacy]'; on a Pi 5 or kernel 6.6 set hardware.pins to lgpio"
+    _check_one_rpigpio(sysfs)
     factory = _import("gpiozero.pins.rpigpio", remedy).RPiGPIOFactory()
-    return Pins(factory, (_import("gpiozero", remedy).GPIOZeroError, RuntimeError, OSError))
+    chip = next((chip for chip in chips() if chip.is_header), None)
+    errors = (_import("gpiozero", remedy).GPIOZeroError, RuntimeError, OSError)
+    return Pins(factory, errors, line_holder(chip, sysfs))
+
+
+def _check_one_rpigpio(sysfs: Sysfs) -> None:
+    """RPi.GPIO and rpi-lgpio share an import name; the former sees no edges from kernel 6.6."""
+    from importlib.metadata import distributions
+
+    there = {name.lower() for found in distributions() if (name := found.metadata["Name"])} & {"rpi.gpio", "rpi-lgpio"}
+    if len(there) > 1:
+        why = "RPi.GPIO and rpi-lgpio are both installed, under one import name; remove one: pip uninstall RPi.GPIO"
+        raise PartUnavailable(_GPIO, why)
+    release = sysfs.text("proc/sys/kernel/osrelease")
+    if "rpi.gpio" in there and _version(release) >= _NO_EDGES_SINCE:
+        why = (
+            f"RPi.GPIO sees no edges on kernel {release}; set hardware.pins to lgpio, or install rpi-lgpio in its place"
+        )
+        raise PartUnavailable(_GPIO, why)
+
+
+def _version(release: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in re.findall(r"\d+", release)[:2])
 
 
 def _open_mock() -> Pins:

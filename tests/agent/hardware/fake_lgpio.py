@@ -2,7 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
+
+from pi_agent.hardware.real.chips import Chip
+from pi_agent.hardware.real.chips import Line as KernelLine
 
 
 @dataclass
@@ -53,13 +57,14 @@ class FakeLgpio(ModuleType):
         assert handle in self.open_handles
         return self._chips[handle]
 
-    def gpio_get_chip_info(self, handle):
-        chip = self.chip_of(handle)
-        return [0, len(self.lines), f"gpiochip{chip}", self.labels[chip]]
+    def chips(self):
+        """The chips as the kernel tells of them; one without a label may not be opened."""
 
-    def gpio_get_line_info(self, handle, gpio):
-        line = self.lines[gpio]
-        return [0, gpio, 1 if line.user else 0, f"GPIO{gpio}", line.user]
+        def line(gpio):
+            user = self.lines[gpio].user
+            return KernelLine(bool(user), user)
+
+        return [Chip(Path(f"/dev/gpiochip{number}"), label, line) for number, label in sorted(self.labels.items())]
 
     def _claim(self, handle, gpio, mode):
         self.chip_of(handle)

@@ -19,8 +19,7 @@ from pi_agent.hardware.options import (
     PinLibrary,
     ReplayOptions,
 )
-from tests.conformance import fake_adafruit
-from tests.conformance.fake_adafruit import FakeDht
+from tests.conformance.dht_process import DhtProcess
 from tests.support.clock import FakeClock
 
 NO_LIGHT = LightOptions(driver=LightDriver.NONE)
@@ -34,10 +33,8 @@ def clock():
 
 
 @pytest.fixture
-def dht(clock, monkeypatch):
-    dht = FakeDht(clock)
-    fake_adafruit.install(monkeypatch, dht)
-    return dht
+def dht(clock, tmp_path, monkeypatch):
+    return DhtProcess(clock, tmp_path, monkeypatch)
 
 
 @pytest.mark.parametrize("mode", [Mode.SIMULATED, Mode.REAL])
@@ -94,7 +91,7 @@ def test_the_last_part_opened_is_the_first_closed(clock, dht, monkeypatch):
     parts = build_parts(HardwareOptions(mode=Mode.REAL, pins=PinLibrary.MOCK), clock)
     parts.light.set_level(1)
     parts.close()
-    assert dht.exits == 1
+    assert dht.count("exit") == 1
     with pytest.raises(OSError, match="closed"):
         parts.light.level()
 

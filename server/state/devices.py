@@ -7,13 +7,14 @@ from datetime import datetime
 import msgspec
 
 from shared.clock import iso_utc, local_text
-from shared.contract.events import ACCESSORIES
+from shared.contract.events import ACCESSORIES, accessory_events
 from shared.contract.payloads import (
     AccessoryInfo,
     AccessoryState,
     AccessoryStatus,
     ClientModelTrain,
     ClientMotion,
+    CommandResult,
     DeviceProfile,
     DeviceSnapshot,
     Heartbeat,
@@ -32,6 +33,8 @@ class AccessoryRecord:
 
     name: str
     desired: bool | None = None
+    by: str | None = None
+    """Who gave the command that made it what it is; None where no command did."""
     reported: AccessoryStatus | None = None
     reported_at: datetime | None = None
 
@@ -53,6 +56,12 @@ class Device:
     training: ClientModelTrain | None = None
     heartbeat: Heartbeat | None = None
     """Its newest; None for a program that sends none."""
+    ended: bool = False
+    """The program that was connected last said that it ends."""
+    died: bool = False
+    """The one before the program that is connected now ended without saying so."""
+    commands: dict[str, CommandResult] = field(default_factory=dict)
+    """Where each command stands that has no final result yet, by id."""
     _as_of: dict[str, str] = field(default_factory=dict)
     """Of each kind of news, when the newest was taken."""
 
@@ -66,22 +75,31 @@ class Device:
         """Whether it is connected now."""
         return self.session is not None
 
+    @property
+    def journals(self) -> bool:
+        """Whether it keeps a journal of commands: it answers for what it took, across restarts and cut links."""
+        return self.hello.heartbeat_interval_s is not None
+
+    @property
+    def infos(self) -> tuple[AccessoryInfo, ...]:
+        """What it can be asked to switch. An original agent tells nothing of itself; it has the contract's two."""
+        return self.hello.accessories or tuple(
+            AccessoryInfo(accessory=name, sensor=events.sensor) for name, events in ACCESSORIES.items()
+        )
+
     def info(self, accessory: str) -> AccessoryInfo:
         """What the device said of an accessory. Raises `Refusal` with `unknown_accessory`."""
-        for info in self.hello.accessories:
-            if info.accessory == accessory and accessory in ACCESSORIES:
+        for info in self.infos:
+            if info.accessory == accessory:
                 return info
-        # An original agent tells nothing of itself; it has the two of the contract.
-        if accessory in ACCESSORIES and not self.hello.accessories:
-            return AccessoryInfo(accessory=accessory, sensor=ACCESSORIES[accessory].sensor)
-        raise Refusal(Code.UNKNOWN_ACCESSORY, f"{self.name} has no accessory {accessory!r}")
+        known = ", ".join(info.accessory for info in self.infos)
+        raise Refusal(Code.UNKNOWN_ACCESSORY, f"{self.name} has no accessory {accessory!r} (it has: {known})")
 
     def switched_by_clean(self) -> tuple[str, ...]:
         """The accessories that *clean* turns off: all but the sensors."""
-        told = {info.accessory: info.sensor for info in self.hello.accessories}
-        known = told or {name: events.sensor for name, events in ACCESSORIES.items()}
-        # Of another accessory than the contract's no status could tell that it is off.
-        return tuple(name for name, sensor in known.items() if not sensor and name in ACCESSORIES)
+        return tuple(
+            info.accessory for info in self.infos if not (info.sensor or accessory_events(info.accessory).sensor)
+        )
 
     def record(self, accessory: str) -> AccessoryRecord:
         """The record of an accessory, made when it is the first time."""
@@ -104,11 +122,21 @@ class Device:
         if self._is_news("motion", frame.taken_at, now):
             self.motion = frame
 
-    def note_status(self, accessory: str, body: AccessoryStatus, now: datetime) -> AccessoryState | None:
-        """Take a status, and return the state that pages see; None where it is older than what is known."""
+    def note_status(
+        self, accessory: str, body: AccessoryStatus, now: datetime, by: str | None = None
+    ) -> AccessoryState | None:
+        """Take a status, and return the state that pages see; None where it is older than what is known.
+
+        `by` is who gave the command that the status names, where that one switched something.
+        """
         record = self.record(accessory)
         if not self._is_news(f"status {accessory}", body.taken_at, now):
             return None
+        known = record.reported
+        if by is not None:
+            record.by = by
+        elif known is None or (known.status, known.cause) != (body.status, body.cause):
+            record.by = None
         record.reported, record.reported_at = body, now
         return self.state_of(record)
 
@@ -138,6 +166,7 @@ class Device:
             accessory=record.name,
             desired=record.desired,
             link=self.online,
+            by=record.by,
             reported_at=reported.taken_at or iso_utc(at),
         )
 
@@ -157,6 +186,8 @@ class Device:
             accessories=tuple(state for state in states if state),
             motion=self.motion,
             training=self.training,
+            infos=self.infos,
+            commands=tuple(self.commands.values()),
         )
 
 
@@ -227,7 +258,10 @@ class Registry:
         older = device.session
         if older is None:
             device.since = now
+        runs = {device.hello.run, hello.run}
+        device.died = None not in runs and len(runs) > 1 and not device.ended
         device.session, device.hello, device.original = session, hello, hello.contract is None
+        device.ended = False
         return device, older
 
     def disconnected(self, name: str, session: str, now: datetime) -> Device | None:

@@ -230,6 +230,68 @@ profile_changes = Table(
     Index("ix_profile_changes_device_at", "device", "at"),
 )
 
+availability = Table(
+    "availability",
+    metadata,
+    Column("id", Big, primary_key=True),
+    Column("device", Text, nullable=False),
+    Column("at", Big, nullable=False),
+    Column("online", Big, nullable=False),
+    Column("reason", Text),
+    Column("flapping", Big, nullable=False),
+    Index("ix_availability_device_id", "device", "id"),
+    Index("ix_availability_at", "at"),
+)
+"""Each time that a device came or went."""
+
+alerts = Table(
+    "alerts",
+    metadata,
+    # Increasing: the order in which they were opened.
+    Column("id", Big, primary_key=True, autoincrement=False),
+    Column("alert", Text, nullable=False, unique=True),
+    Column("rule", Text, nullable=False),
+    # Null: the site.
+    Column("device", Text),
+    Column("state", Text, nullable=False),
+    Column("opened_at", Big, nullable=False),
+    Column("closed_at", Big),
+    # JSON: the Alert.
+    Column("body", Text, nullable=False),
+    Index("ix_alerts_device_id", "device", "id"),
+    Index("ix_alerts_rule_device_id", "rule", "device", "id"),
+    Index("ix_alerts_open", "id", sqlite_where=text("closed_at IS NULL"), postgresql_where=text("closed_at IS NULL")),
+)
+
+alert_rules = Table(
+    "alert_rules",
+    metadata,
+    Column("name", Text, primary_key=True),
+    # JSON: the Rule.
+    Column("body", Text, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("at", Big, nullable=False),
+)
+"""The rules that were made while the relay ran; those of the settings are not here."""
+
+notifications = Table(
+    "notifications",
+    metadata,
+    Column("id", Big, primary_key=True),
+    Column("alert", Text, nullable=False, index=True),
+    # The target's name: its address may be a secret.
+    Column("target", Text, nullable=False),
+    Column("at", Big, nullable=False),
+    # waiting, sent, dead
+    Column("state", Text, nullable=False),
+    Column("attempts", Big, nullable=False),
+    Column("ended_at", Big),
+    Column("error", Text, nullable=False),
+    # JSON: what is said.
+    Column("body", Text, nullable=False),
+    Index("ix_notifications_state_id", "state", "id"),
+)
+
 erased = Table(
     "erased",
     metadata,

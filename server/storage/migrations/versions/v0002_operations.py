@@ -15,6 +15,8 @@ def upgrade() -> None:
     """Make the tables."""
     _commands()
     _profiles()
+    _availability()
+    _alerts()
 
 
 def downgrade() -> None:
@@ -48,6 +50,59 @@ def _commands() -> None:
     op.create_index("ix_commands_open", "commands", ["id"], sqlite_where=still_open, postgresql_where=still_open)
     news = sa.text("event != 'sensor_data_pub_pi'")
     op.create_index("ix_events_news", "events", ["stream_id", "cursor"], sqlite_where=news, postgresql_where=news)
+
+
+def _availability() -> None:
+    op.create_table(
+        "availability",
+        sa.Column("id", _Big, primary_key=True),
+        sa.Column("device", sa.Text, nullable=False),
+        sa.Column("at", _Big, nullable=False),
+        sa.Column("online", _Big, nullable=False),
+        sa.Column("reason", sa.Text),
+        sa.Column("flapping", _Big, nullable=False),
+    )
+    op.create_index("ix_availability_device_id", "availability", ["device", "id"])
+    op.create_index("ix_availability_at", "availability", ["at"])
+
+
+def _alerts() -> None:
+    alerts = op.create_table(
+        "alerts",
+        sa.Column("id", _Big, primary_key=True, autoincrement=False),
+        sa.Column("alert", sa.Text, nullable=False, unique=True),
+        sa.Column("rule", sa.Text, nullable=False),
+        sa.Column("device", sa.Text),
+        sa.Column("state", sa.Text, nullable=False),
+        sa.Column("opened_at", _Big, nullable=False),
+        sa.Column("closed_at", _Big),
+        sa.Column("body", sa.Text, nullable=False),
+    )
+    still_open = alerts.c.closed_at.is_(None)
+    op.create_index("ix_alerts_device_id", "alerts", ["device", "id"])
+    op.create_index("ix_alerts_rule_device_id", "alerts", ["rule", "device", "id"])
+    op.create_index("ix_alerts_open", "alerts", ["id"], sqlite_where=still_open, postgresql_where=still_open)
+    op.create_table(
+        "alert_rules",
+        sa.Column("name", sa.Text, primary_key=True),
+        sa.Column("body", sa.Text, nullable=False),
+        sa.Column("by", sa.Text, nullable=False),
+        sa.Column("at", _Big, nullable=False),
+    )
+    op.create_table(
+        "notifications",
+        sa.Column("id", _Big, primary_key=True),
+        sa.Column("alert", sa.Text, nullable=False),
+        sa.Column("target", sa.Text, nullable=False),
+        sa.Column("at", _Big, nullable=False),
+        sa.Column("state", sa.Text, nullable=False),
+        sa.Column("attempts", _Big, nullable=False),
+        sa.Column("ended_at", _Big),
+        sa.Column("error", sa.Text, nullable=False),
+        sa.Column("body", sa.Text, nullable=False),
+    )
+    op.create_index("ix_notifications_alert", "notifications", ["alert"])
+    op.create_index("ix_notifications_state_id", "notifications", ["state", "id"])
 
 
 def _profiles() -> None:

@@ -249,7 +249,7 @@ alerts = Table(
     metadata,
     # Increasing: the order in which they were opened.
     Column("id", Big, primary_key=True, autoincrement=False),
-    Column("alert", Text, nullable=False, unique=True),
+    Column("alert", Text, nullable=False, index=True),
     Column("rule", Text, nullable=False),
     # Null: the site.
     Column("device", Text),

@@ -70,7 +70,7 @@ def _alerts() -> None:
     alerts = op.create_table(
         "alerts",
         sa.Column("id", _Big, primary_key=True, autoincrement=False),
-        sa.Column("alert", sa.Text, nullable=False, unique=True),
+        sa.Column("alert", sa.Text, nullable=False),
         sa.Column("rule", sa.Text, nullable=False),
         sa.Column("device", sa.Text),
         sa.Column("state", sa.Text, nullable=False),
@@ -79,6 +79,7 @@ def _alerts() -> None:
         sa.Column("body", sa.Text, nullable=False),
     )
     still_open = alerts.c.closed_at.is_(None)
+    op.create_index("ix_alerts_alert", "alerts", ["alert"])
     op.create_index("ix_alerts_device_id", "alerts", ["device", "id"])
     op.create_index("ix_alerts_rule_device_id", "alerts", ["rule", "device", "id"])
     op.create_index("ix_alerts_open", "alerts", ["id"], sqlite_where=still_open, postgresql_where=still_open)

@@ -35,6 +35,10 @@ QUANTITIES: Final[dict[str, Quantity]] = {
         Quantity("under_voltage", "Under-voltage now", "", 0, 1, decimals=0),
         Quantity("under_voltage_seen", "Under-voltage since boot", "", 0, 1, decimals=0),
         Quantity("throttled", "CPU throttled now", "", 0, 1, decimals=0),
+        Quantity("throttled_seen", "CPU throttled since boot", "", 0, 1, decimals=0),
+        Quantity("disk_written_per_day", "Written to the disk per day", "MB", 0, 1e9),
+        Quantity("disk_wear", "Disk life time used", "%", 0, 160, decimals=0),
+        Quantity("disk_end_of_life", "Disk near its end: 0 no, 1 soon, 2 now", "", 0, 15, decimals=0),
     )
 }
 
@@ -43,9 +47,17 @@ ANY_HIGH: Final = 1e12
 """Bounds of a quantity that is not in the table: it is passed on, without a unit."""
 
 
+def known(name: str) -> Quantity | None:
+    """The quantity of that name. One that is measured in several places has a label behind a dot: `temperature.attic`.
+
+    None where the table has no such quantity: it is passed on, without a unit.
+    """
+    return QUANTITIES.get(name) or QUANTITIES.get(name.rpartition(".")[0])
+
+
 def problem(name: str, value: float) -> str | None:
     """Why `value` cannot be a reading of quantity `name`, or None where it can."""
-    quantity = QUANTITIES.get(name)
+    quantity = known(name)
     low, high, unit = (quantity.low, quantity.high, quantity.unit) if quantity else (ANY_LOW, ANY_HIGH, "")
     if low <= value <= high:
         return None

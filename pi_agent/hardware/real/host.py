@@ -1,10 +1,12 @@
 """The machine itself, from /proc and /sys. Real in every mode."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from pi_agent.hardware.base import PartFailed
+from pi_agent.hardware.real.disk import Probe, disk_probes
+from pi_agent.hardware.real.sysfs import Sysfs
 
 _CPU_ZONES = ("cpu-thermal", "cpu_thermal", "x86_pkg_temp", "soc_thermal", "soc-thermal", "acpitz")
 _CPU_SENSORS = ("cpu_thermal", "coretemp", "k10temp", "zenpower")
@@ -12,10 +14,11 @@ _CPU_SENSORS = ("cpu_thermal", "coretemp", "k10temp", "zenpower")
 _UNDER_VOLTAGE = 1 << 0
 _THROTTLED = 1 << 2
 _UNDER_VOLTAGE_SEEN = 1 << 16
+_THROTTLED_SEEN = 1 << 18
 
 
 class Host:
-    """Load, memory, disk, uptime and CPU temperature of this machine, and on a Pi its firmware's power flags.
+    """Load, memory, disk and its wear, uptime and CPU temperature of this machine; on a Pi its firmware's power flags.
 
     `quantities` has what this machine can tell: a virtual machine has no temperature, a PC no power flags. `root` is
     where /proc and /sys are found, and the file system that `disk_used` is about.
@@ -51,9 +54,6 @@ class Host:
         return reading
 
 
-Probe = Callable[[], dict[str, float]]
-
-
 def _probes(root: Path) -> tuple[Probe, ...]:
     proc, sys = root / "proc", root / "sys"
 
@@ -78,6 +78,7 @@ def _probes(root: Path) -> tuple[Probe, ...]:
         probes.append(lambda: {"cpu_temperature": int(_words(file)[0]) / 1000})
     if power := _power_probe(sys):
         probes.append(power)
+    probes += disk_probes(Sysfs(root))
     return tuple(probes)
 
 
@@ -91,25 +92,28 @@ def _cpu_temperature_file(sys: Path) -> Path | None:
 
 def _power_probe(sys: Path) -> Probe | None:
     """The firmware's flags; where the kernel does not pass them on, the alarm of its voltage sensor."""
-    seen = False
+    seen: set[str] = set()
 
-    def told(*, now: bool, before: bool) -> dict[str, float]:
+    def told(name: str, *, now: bool, before: bool = False) -> dict[str, float]:
         # The kernel asks the firmware every 2 s, and asking clears the firmware's memory: we remember.
-        nonlocal seen
-        seen = seen or now or before
-        return {"under_voltage": float(now), "under_voltage_seen": float(seen)}
+        if now or before:
+            seen.add(name)
+        return {name: float(now), f"{name}_seen": float(name in seen)}
 
     for file in sorted(sys.glob("devices/platform/soc*/soc*:firmware/get_throttled")):
 
         def firmware(file: Path = file) -> dict[str, float]:
             flags = int(_words(file)[0], 16)
-            under_voltage = told(now=bool(flags & _UNDER_VOLTAGE), before=bool(flags & _UNDER_VOLTAGE_SEEN))
-            return under_voltage | {"throttled": float(bool(flags & _THROTTLED))}
+            under_voltage = told(
+                "under_voltage", now=bool(flags & _UNDER_VOLTAGE), before=bool(flags & _UNDER_VOLTAGE_SEEN)
+            )
+            throttled = told("throttled", now=bool(flags & _THROTTLED), before=bool(flags & _THROTTLED_SEEN))
+            return under_voltage | throttled
 
         return firmware
     for chip in sorted(sys.glob("class/hwmon/hwmon*")):
         if _name(chip / "name") == "rpi_volt":
-            return lambda: told(now=_words(chip / "in0_lcrit_alarm")[0] == "1", before=False)
+            return lambda: told("under_voltage", now=_words(chip / "in0_lcrit_alarm")[0] == "1")
     return None
 
 

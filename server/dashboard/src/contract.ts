@@ -59,6 +59,10 @@ export const QUANTITIES: Record<string, Quantity> = {
   "under_voltage": {"title": "Under-voltage now", "unit": "", "low": 0, "high": 1, "decimals": 0},
   "under_voltage_seen": {"title": "Under-voltage since boot", "unit": "", "low": 0, "high": 1, "decimals": 0},
   "throttled": {"title": "CPU throttled now", "unit": "", "low": 0, "high": 1, "decimals": 0},
+  "throttled_seen": {"title": "CPU throttled since boot", "unit": "", "low": 0, "high": 1, "decimals": 0},
+  "disk_written_per_day": {"title": "Written to the disk per day", "unit": "MB", "low": 0, "high": 1000000000.0, "decimals": 1},
+  "disk_wear": {"title": "Disk life time used", "unit": "%", "low": 0, "high": 160, "decimals": 0},
+  "disk_end_of_life": {"title": "Disk near its end: 0 no, 1 soon, 2 now", "unit": "", "low": 0, "high": 15, "decimals": 0},
 };
 
 /** What *clean* leaves alone. */

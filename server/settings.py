@@ -11,6 +11,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from server.rules import AlertSettings, AvailabilitySettings
 from shared import settings
 from shared.contract.payloads import DeviceId, Label
 from shared.logs import LogFormat, LogLevel
@@ -94,6 +95,8 @@ class RelaySettings(Struct, frozen=True, kw_only=True):
     command_ttl_s: Annotated[
         float, Meta(gt=0, le=3600, description="how long a command may take where its sender does not say, in seconds")
     ] = 10.0
+    availability: AvailabilitySettings = AvailabilitySettings()
+    alerts: AlertSettings = AlertSettings()
     limits: LimitSettings = LimitSettings()
     retention: RetentionPolicy = RetentionPolicy()
     log: LogSettings = LogSettings()

@@ -125,12 +125,21 @@ def _located(message: str, tree: Mapping[str, Any], kind: type[Struct]) -> tuple
     value: Any = tree
     annotation: Any = kind
     for name in setting.split(".") if setting else []:
-        bare = name.split("[")[0]
+        bare, _, place = name.partition("[")
         value = value.get(bare) if isinstance(value, Mapping) else value
         struct = struct_of(annotation)
         fields = {field.name: field.type for field in msgspec.structs.fields(struct)} if struct else {}
         annotation = fields.get(bare)
+        if isinstance(value, list) and (number := place.rstrip("]")).isdecimal():
+            value, annotation = value[int(number)], _item(annotation)
     return setting or "(all)", value, annotation
+
+
+def _item(annotation: Any) -> Any:
+    """The settings class that the items of a list have, None where they are of another kind."""
+    if struct := struct_of(annotation):
+        return struct
+    return next((found for inner in get_args(annotation) if (found := _item(inner))), None)
 
 
 def _remedy(message: str, annotation: Any) -> str:
@@ -163,7 +172,7 @@ def _shown(setting: str, value: object) -> str:
 
 def _redacted(name: str, value: object) -> object:
     """`value` without what must not be shown: a table may hold a secret too."""
-    if any(word in name.lower() for word in ("token", "password", "secret")):
+    if any(word in name.lower() for word in ("token", "password", "secret", "webhook", "apprise")):
         return _Hidden()
     if isinstance(value, Mapping):
         return {inner: _redacted(str(inner), item) for inner, item in value.items()}

@@ -22,6 +22,7 @@ from server.doors.http.history import history_routes
 from server.doors.http.page import page_routes
 from server.doors.http.session import session_routes
 from server.doors.pi import PiDoor
+from server.doors.root import RootDoor
 from server.fanout.broadcast import Broadcast
 from server.fanout.port import Port
 from server.metrics import Metrics
@@ -115,7 +116,7 @@ class Relay:
     flask: Flask
     port: Port
     commands: Commands
-    doors: tuple[PiDoor, ClientDoor]
+    doors: tuple[PiDoor, ClientDoor, RootDoor]
     guards: tuple[Guard, ...]
     storage: Storage
 
@@ -170,10 +171,12 @@ def create_app(settings: RelaySettings, storage: Storage, clock: Clock) -> Relay
     restore(registry, storage.history.latest_state())
 
     pi_guard = Guard(port, Namespace.PI, RateLimit(settings.limits.device_events_per_s), metrics)
+    root_guard = Guard(port, Namespace.ROOT, RateLimit(settings.limits.device_events_per_s), metrics)
     client_guard = Guard(port, Namespace.CLIENT, RateLimit(settings.limits.client_events_per_s), metrics)
     doors = (
         PiDoor(port, pi_guard, gatekeeper, registry, presence, ingest, commands),
         ClientDoor(port, client_guard, gatekeeper, broadcast, snapshots, replay, commands),
+        RootDoor(port, root_guard, gatekeeper, ()),
     )
     for routes in (
         page_routes(),
@@ -186,7 +189,7 @@ def create_app(settings: RelaySettings, storage: Storage, clock: Clock) -> Relay
         flask.register_blueprint(routes)
     handle_errors(flask, metrics)
     _watch(metrics, registry, port, storage)
-    return Relay(flask, port, commands, doors, (pi_guard, client_guard), storage)
+    return Relay(flask, port, commands, doors, (pi_guard, client_guard, root_guard), storage)
 
 
 def serve(settings: RelaySettings) -> None:

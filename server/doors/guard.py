@@ -9,6 +9,7 @@ from server.fanout.port import Port
 from server.metrics import Metrics
 from server.security.identity import Identity
 from server.security.rate import RateLimit
+from shared.contract.door_events import EVERY_DOOR
 from shared.contract.events import CATALOGUE, ERROR_PUB
 from shared.contract.payloads import Ack, ErrorBody, parse
 from shared.contract.spec import EventSpec, Namespace, Role
@@ -47,7 +48,8 @@ class Guard:
 
     def bind(self, handlers: Mapping[EventSpec, Handler]) -> None:
         """Serve `handlers`. Raises `ValueError` unless they are just what the catalogue says the relay takes here."""
-        taken = {spec for spec in CATALOGUE if spec.namespace is self._namespace and spec.subscriber is Role.RELAY}
+        ours = (spec for spec in CATALOGUE + EVERY_DOOR if spec.namespace is self._namespace)
+        taken = {spec for spec in ours if spec.subscriber is Role.RELAY}
         if set(handlers) != taken:
             names = sorted(spec.name for spec in set(handlers) ^ taken)
             raise ValueError(f"{self._namespace}: the handlers and the catalogue differ in {', '.join(names)}")
@@ -98,9 +100,7 @@ class Guard:
             self._rate.hit(sid)
             if inbound.refusal is not None:
                 raise inbound.refusal
-            if len(inbound.args) != 1:
-                raise Refusal(Code.INVALID_PAYLOAD, f"an event has one body; this one has {len(inbound.args)}")
-            answer = work(connection, inbound.args[0])
+            answer = work(connection, self._body(inbound))
         except Refusal as refusal:
             self._log_once(sid, event, refusal)
             return self._refused(sid, event, inbound, refusal)
@@ -110,6 +110,14 @@ class Guard:
             return self._refused(sid, event, inbound, Refusal(Code.INTERNAL))
         self._metrics.event(self._namespace, event, answer.code if isinstance(answer, Ack) else Code.STORED)
         return answer
+
+    def _body(self, inbound: Inbound) -> object:
+        # What a program of the other doors says by an event's name alone, it sends without a body.
+        if not inbound.args and self._namespace is Namespace.ROOT:
+            return {}
+        if len(inbound.args) != 1:
+            raise Refusal(Code.INVALID_PAYLOAD, f"an event has one body; this one has {len(inbound.args)}")
+        return inbound.args[0]
 
     def _refused(self, sid: str, event: str, inbound: Inbound, refusal: Refusal) -> Ack:
         self._metrics.refusal(self._namespace, refusal.code)

@@ -37,6 +37,10 @@ class Broadcast:
         """An event of `device` to every page that sees it."""
         self._emitter.emit(spec, payload, [EVERY_PAGE, page_room(device)])
 
+    def to_rooms(self, spec: EventSpec, payload: Payload, *rooms: str) -> None:
+        """An event of another door to everyone in one of `rooms`, once."""
+        self._emitter.emit(spec, payload, rooms)
+
     def to_page(self, spec: EventSpec, payload: Payload, sid: str) -> None:
         """An event to one page alone."""
         self._emitter.emit(spec, payload, [sid])

@@ -1,4 +1,7 @@
-"""Every event, once. This is the only file in which a wire name is written."""
+"""Every event of `/pi` and `/client`, once; those of the other doors are in `door_events`.
+
+No other file writes a wire name.
+"""
 
 from dataclasses import dataclass
 from typing import Final
@@ -456,6 +459,19 @@ ERROR_PUB_CLIENT: Final = EventSpec(
     addition=True,
 )
 
+ERROR_PUB_ROOT: Final = EventSpec(
+    name=ERROR_PUB_PI.name,
+    namespace=Namespace.ROOT,
+    publisher=Role.RELAY,
+    subscriber=Role.CLIENT,
+    timeout_s=None,
+    broadcast=False,
+    description=ERROR_PUB_PI.description,
+    payload=payloads.ErrorBody,
+    delivery=Delivery.LIVE,
+    addition=True,
+)
+
 ADDITIONS: Final = (
     LED_ON_PUBLISH_SERVER,
     INFRARED_ON_PUBLISH_SERVER,
@@ -478,10 +494,11 @@ ADDITIONS: Final = (
     COMMAND_RESULT_PUB_CLIENT,
     ERROR_PUB_PI,
     ERROR_PUB_CLIENT,
+    ERROR_PUB_ROOT,
 )
 
 CATALOGUE: Final = THE_TWELVE + ADDITIONS
-ERROR_PUB: Final = {spec.namespace: spec for spec in (ERROR_PUB_PI, ERROR_PUB_CLIENT)}
+ERROR_PUB: Final = {spec.namespace: spec for spec in (ERROR_PUB_PI, ERROR_PUB_CLIENT, ERROR_PUB_ROOT)}
 
 # --- what belongs to one accessory ----------------------------------------------------------------------------------
 

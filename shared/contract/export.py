@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from shared.contract import CONTRACT_VERSION, payloads
+from shared.contract.door_events import EVERY_DOOR
 from shared.contract.events import ACCESSORIES, CATALOGUE
 from shared.contract.quantities import QUANTITIES
 from shared.contract.spec import EventSpec
@@ -30,7 +31,9 @@ _EXTRA_TYPES = (payloads.Ack, payloads.PiHello, payloads.ClientHello)
 
 def generate() -> dict[str, str]:
     """Every generated file: its path below the project's root, and its text."""
-    kinds = sorted({spec.payload for spec in CATALOGUE} | set(_EXTRA_TYPES), key=lambda kind: kind.__name__)
+    kinds = sorted(
+        {spec.payload for spec in CATALOGUE + EVERY_DOOR} | set(_EXTRA_TYPES), key=lambda kind: kind.__name__
+    )
     _, components = msgspec.json.schema_components(kinds, ref_template=_REF)
     for schema in components.values():
         if "description" in schema:
@@ -129,13 +132,17 @@ def _events_md(components: Mapping[str, Any]) -> str:
         "",
         *_table([spec for spec in CATALOGUE if spec.addition]),
         "",
+        "## The other doors",
+        "",
+        *_table(list(EVERY_DOOR)),
+        "",
         "## Bodies",
         "",
         "Fields without a default are required; the original's programs send those alone.",
         "",
     ]
     by_payload: dict[str, list[EventSpec]] = {}
-    for spec in CATALOGUE:
+    for spec in CATALOGUE + EVERY_DOOR:
         by_payload.setdefault(spec.payload.__name__, []).append(spec)
     documented = dict.fromkeys([*by_payload, *(kind.__name__ for kind in _EXTRA_TYPES), *sorted(components)])
     for name in documented:

@@ -11,6 +11,8 @@ class Namespace(StrEnum):
 
     PI = "/pi"
     CLIENT = "/client"
+    ROOT = "/"
+    """The default namespace: the other doors share it."""
 
 
 class Role(StrEnum):
@@ -19,6 +21,10 @@ class Role(StrEnum):
     PI = "System"
     RELAY = "Flask"
     CLIENT = "Client"
+    ESP32 = "ESP32"
+    """A stress monitor."""
+    PRODUCER = "Producer"
+    LOGGER = "Logger"
 
 
 class Delivery(StrEnum):

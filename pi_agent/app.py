@@ -17,7 +17,7 @@ from pi_agent.accessories.infrared import InfraredWatch
 from pi_agent.hardware.base import Light, Watcher
 from pi_agent.hardware.factory import Parts, build_parts
 from pi_agent.hardware.options import Mode
-from pi_agent.jobs.sampling import Probe, budget_s, sample_sensors
+from pi_agent.jobs.sampling import budget_s, probes, sample_sensors
 from pi_agent.jobs.schedule import Schedule
 from pi_agent.jobs.status import report_status
 from pi_agent.outbox.files import Files
@@ -147,13 +147,13 @@ class Agent:
 
     def _jobs(self) -> Schedule:
         settings = self._settings
-        probes = [Probe(sensor) for sensor in self._parts.sensors]
+        sensors = probes(self._parts.sensors, settings.hardware, self._clock)
         budget = budget_s(settings.sample_interval_s)
         schedule = Schedule(self._clock)
         schedule.every(
             settings.sample_interval_s,
             "sample",
-            lambda: sample_sensors(probes, self._outbox, self._clock, budget, self._stopping.wait),
+            lambda: sample_sensors(sensors, self._outbox, self._clock, budget, self._stopping.wait),
         )
         schedule.every(settings.status_interval_s, "status", lambda: report_status(self._commands))
         return schedule

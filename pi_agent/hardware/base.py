@@ -1,7 +1,7 @@
 """What a part is, however it is made: protocols, their lifecycle and their errors.
 
 A part is opened by its constructor, used by one thread, and ended by `close`, which is idempotent, never raises and
-leaves an output off; afterwards every other call but `stop` raises `PartFailed`. The real, the simulated and the
+leaves a light off, a switch in its state of rest; afterwards every other call but `stop` raises `PartFailed`. The real, the simulated and the
 replayed ones pass the same suite (`tests/conformance/`).
 
     HardwareError (an OSError too)
@@ -116,6 +116,24 @@ class Light(Protocol):
 
     def close(self) -> None:
         """Off, and release the part."""
+
+
+@runtime_checkable
+class Switch(Protocol):
+    """A part that is on or off: a relay, a fan, a buzzer. Opening it does not turn it on, unless that is its rest."""
+
+    name: str
+    pin: int | None
+    """BCM number; None where there is no pin."""
+
+    def set(self, on: bool) -> None:
+        """Drive the output. Raises `HardwareError` when the pin cannot be driven."""
+
+    def is_on(self) -> bool:
+        """The output as the pin reads back, never as it was set. Raises `ReadError`."""
+
+    def close(self) -> None:
+        """To its state of rest (on, off, or as it is), and stay there after the part is released."""
 
 
 def checked_level(level: float) -> float:

@@ -1,20 +1,23 @@
 """Settings in, open parts out: simulated, replayed or real. Whoever gets the parts does not know which."""
 
 import logging
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from pi_agent.hardware import recording
-from pi_agent.hardware.base import Light, PartUnavailable, Sensor, Watcher
-from pi_agent.hardware.options import ClimateDriver, HardwareOptions, InfraredDriver, LightDriver, Mode
+from pi_agent.hardware.base import Light, PartUnavailable, Sensor, Switch, Watcher
+from pi_agent.hardware.options import ClimateDriver, HardwareOptions, InfraredDriver, LightDriver, Mode, SwitchOptions
 from pi_agent.hardware.real.host import Host
 from pi_agent.hardware.real.sysfs import Sysfs
 from pi_agent.hardware.replay import RecordedMotion, ReplayedSensor, Tape
 from pi_agent.hardware.sim.faults import Faults
 from pi_agent.hardware.sim.parts import ScheduledInfrared, SimulatedClimate, SimulatedLight
 from pi_agent.hardware.sim.room import Room, Schedule
+from pi_agent.hardware.sim.switch import SimulatedSwitch
 from shared.clock import Clock
 
 if TYPE_CHECKING:
@@ -32,46 +35,52 @@ class Parts:
     sensors: tuple[Sensor, ...]
     light: Light | None
     infrared: Watcher | None
+    switches: Mapping[str, Switch]
+    """By the name of their accessory."""
     _opened: ExitStack[None] = field(repr=False)
 
     def close(self) -> None:
-        """Outputs off, pins released; the last part opened is closed first. Idempotent; never raises."""
+        """Outputs off or in their state of rest, pins released; the last part opened is closed first. Idempotent; never raises."""
         self._opened.close()
 
 
 def build_parts(
     options: HardwareOptions,
     clock: Clock,
+    switches: Mapping[str, SwitchOptions] = MappingProxyType({}),
     *,
     faults: Faults | None = None,
     pins: "Pins | None" = None,
     root: Path = Path("/"),
 ) -> Parts:
-    """Open the parts that `options` name. Raises `PartUnavailable`, and leaves nothing open.
+    """Open the parts that `options` name, and `switches`. Raises `PartUnavailable`, and leaves nothing open.
 
     For tests: `faults` of the parts that are not real, to inject more while they run; `pins` that are open already;
     the `root` under which drivers find /proc, /sys and /dev.
     """
     opened: ExitStack[None] = ExitStack()
     with opened:
-        bench = _Bench(options, clock, opened)
+        bench = _Bench(options, switches, clock, opened)
         if options.mode is Mode.REAL:
             _real(bench, pins, Sysfs(root))
         else:
             faults = faults or Faults(clock, options.simulation.seed)
             faults.inject_all(options.simulation.faults)
             (_simulated if options.mode is Mode.SIMULATED else _replayed)(bench, faults)
+            _simulated_switches(bench, faults)
         if options.host.enabled:
             bench.sensors.append(bench.keep(Host(root)))
         _check_quantities(bench.sensors)
         log.info(
-            "parts open: mode=%s sensors=%s light=%s infrared=%s",
+            "parts open: mode=%s sensors=%s light=%s infrared=%s switches=%s",
             options.mode,
             ",".join(sensor.name for sensor in bench.sensors) or "none",
             bench.light and bench.light.pin,
             bench.infrared and bench.infrared.pin,
+            ",".join(bench.opened_switches) or "none",
         )
-        return Parts(tuple(bench.sensors), bench.light, bench.infrared, opened.pop_all())
+        parts = (tuple(bench.sensors), bench.light, bench.infrared, bench.opened_switches)
+        return Parts(*parts, opened.pop_all())
 
 
 class _Closes(Protocol):
@@ -86,17 +95,20 @@ class _Bench:
     """Where parts are put together: what is open, and who has which pin."""
 
     options: HardwareOptions
+    switches: Mapping[str, SwitchOptions]
     clock: Clock
     opened: ExitStack[None]
+    opened_switches: dict[str, Switch] = field(default_factory=dict)
     sensors: list[Sensor] = field(default_factory=list)
     light: Light | None = None
     infrared: Watcher | None = None
     holders: dict[int, str] = field(default_factory=dict)
 
-    def claim(self, part: str, gpio: int) -> int:
-        """A pin that nobody else on the bench has."""
+    def claim(self, part: str, gpio: int, setting: str | None = None) -> int:
+        """A pin that nobody else on the bench has. It is set in `setting`, by default hardware.PART."""
         if holder := self.holders.get(gpio):
-            raise PartUnavailable(part, f"GPIO {gpio} is held by {holder}; set hardware.{part}.gpio to another pin")
+            setting = setting or f"hardware.{part}"
+            raise PartUnavailable(part, f"GPIO {gpio} is held by {holder}; set {setting}.gpio to another pin")
         self.holders[gpio] = part
         return gpio
 
@@ -124,6 +136,16 @@ def _replayed(bench: _Bench, faults: Faults) -> None:
         _scheduled_infrared(bench, RecordedMotion(tape, tape.recording.motion), faults)
     if tape.recording.columns:
         bench.sensors.append(bench.keep(ReplayedSensor(tape, bench.clock, faults)))
+
+
+def _simulated_switches(bench: _Bench, faults: Faults) -> None:
+    for name, options in bench.switches.items():
+        gpio = bench.claim(name, options.gpio, _setting(name))
+        bench.opened_switches[name] = bench.keep(SimulatedSwitch(name, gpio, options.safe, faults))
+
+
+def _setting(switch: str) -> str:
+    return f"accessories.{switch}"
 
 
 def _simulated_light(bench: _Bench, faults: Faults) -> None:

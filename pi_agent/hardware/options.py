@@ -8,6 +8,10 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from shared.contract.payloads import SafeState
+
+from pi_agent.hardware.quality import QualityOptions
+
 _FIRST_GPIO = 2  # 0 and 1 belong to the EEPROM of an add-on board
 _LAST_GPIO = 27
 _LAST_HEADER_POSITION = 40
@@ -64,13 +68,15 @@ class SimulatedPart(StrEnum):
     CLIMATE = "climate"
     INFRARED = "infrared"
     LIGHT = "light"
+    SWITCH = "switch"
+    """All that the settings define under `accessories`."""
 
 
 class FaultKind(StrEnum):
     """How a simulated part misbehaves.
 
     `transient`: a share of its readings fail, the next may succeed. `dead`: it does not answer. `frozen`: it answers,
-    but no longer follows: a sensor repeats its last value, an infrared sensor its last state, a light's pin its level.
+    but no longer follows: a sensor repeats its last value, an infrared sensor its last state, a pin its level.
     """
 
     TRANSIENT = "transient"
@@ -148,6 +154,21 @@ class ClimateOptions(_Options, frozen=True, kw_only=True):
         _check_gpio(self.gpio)
 
 
+class SwitchOptions(_Options, frozen=True, kw_only=True):
+    """A part that is on or off: a relay, a fan, a buzzer, through a transistor or driver where it needs more than 16 mA."""
+
+    gpio: Annotated[Gpio, Meta(description="BCM number of the pin, 2 to 27")]
+    active_high: Annotated[
+        bool, Meta(description="true: high is on; false: low is (most relay boards with optocouplers)")
+    ] = True
+    safe: Annotated[
+        SafeState, Meta(description="off, on or keep: what becomes of it at the start, the end, and when left alone")
+    ] = SafeState.OFF
+
+    def __post_init__(self) -> None:
+        _check_gpio(self.gpio)
+
+
 class HostOptions(_Options, frozen=True, kw_only=True):
     """The machine's own readings; real in every mode."""
 
@@ -167,7 +188,7 @@ class ReplayOptions(_Options, frozen=True, kw_only=True):
 class FaultOptions(_Options, frozen=True, kw_only=True):
     """One fault of one simulated part, at a time counted from the start."""
 
-    part: Annotated[SimulatedPart, Meta(description="climate, infrared or light")] = SimulatedPart.CLIMATE
+    part: Annotated[SimulatedPart, Meta(description="climate, infrared, light or switch")] = SimulatedPart.CLIMATE
     kind: Annotated[FaultKind, Meta(description="transient, dead or frozen")] = FaultKind.TRANSIENT
     share: Annotated[float, Meta(gt=0, le=1, description="of a transient fault: how many of the readings fail")] = 1.0
     after_s: Annotated[float, Meta(ge=0, le=1e9, description="when it begins, in s from the start")] = 0.0
@@ -202,6 +223,7 @@ class HardwareOptions(_Options, frozen=True, kw_only=True):
     infrared: InfraredOptions = InfraredOptions()
     climate: ClimateOptions = ClimateOptions()
     host: HostOptions = HostOptions()
+    quality: QualityOptions = QualityOptions()
     replay: ReplayOptions = ReplayOptions()
     simulation: SimulationOptions = SimulationOptions()
 

@@ -1,23 +1,23 @@
 """One sampling round: every sensor is read, and one that fails is named, never hidden."""
 
 import logging
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from pi_agent.hardware.base import HardwareError, PartFailed, Sensor
+from pi_agent.hardware.base import HardwareError, NotReady, PartFailed, Sensor
+from pi_agent.hardware.options import HardwareOptions, Mode
+from pi_agent.hardware.quality import AS_RECORDED, Judge, QualityOptions
 from shared.clock import Clock, monotonic_s
 from shared.contract import quantities
 from shared.contract.events import SENSOR_DATA_PUB_PI
-from shared.contract.payloads import QualityState
 from shared.contract.spec import EventSpec
 
 log = logging.getLogger(__name__)
 
-_MOST_TRIES = 4
 _WORST_BUDGET_S = 10.0
 _BUDGET_SHARE = 0.8
+_LONGEST_ROUND_S = 30.0
 
 
 class Keeps(Protocol):
@@ -27,19 +27,26 @@ class Keeps(Protocol):
         """Keep an event."""
 
 
-@dataclass
 class Probe:
     """One sensor, and what is remembered of it from round to round."""
 
-    sensor: Sensor
-    ended_s: float = float("-inf")
-    """When its last read ended, monotonic."""
-    failing: bool = False
+    def __init__(self, sensor: Sensor, clock: Clock, options: QualityOptions | None = None) -> None:
+        self.sensor = sensor
+        self.judge = Judge(sensor, options or QualityOptions(), clock)
+        self.ended_s = float("-inf")
+        """When its last read ended, monotonic."""
+        self.failing = False
 
     @property
     def ready_s(self) -> float:
-        """When the hardware allows the next read."""
-        return self.ended_s + self.sensor.min_interval_s
+        """When the hardware, or the settings, allow the next read."""
+        return self.ended_s + self.judge.min_interval_s
+
+
+def probes(sensors: Iterable[Sensor], hardware: HardwareOptions, clock: Clock) -> list[Probe]:
+    """A probe for each sensor, judged as the settings say; a recording is believed as it is."""
+    options = AS_RECORDED if hardware.mode is Mode.REPLAYED else hardware.quality
+    return [Probe(sensor, clock, options) for sensor in sensors]
 
 
 @dataclass
@@ -80,6 +87,10 @@ def sample_sensors(
             break
         if wait_s > 0 and pause(wait_s):
             return
+        if monotonic_s(clock) - start_s > _LONGEST_ROUND_S:
+            # The process was stopped meanwhile: what is read now belongs to another time than this round's.
+            due = [probe for probe in due if outcomes[probe.sensor.name].tries]
+            break
         _read(probe, outcomes[probe.sensor.name], clock)
     if due:
         outbox.append(SENSOR_DATA_PUB_PI, _round(due, outcomes), start_ns)
@@ -87,29 +98,21 @@ def sample_sensors(
 
 def _read(probe: Probe, outcome: _Outcome, clock: Clock) -> None:
     outcome.tries += 1
+    most = probe.judge.tries
+    began_ns = clock.monotonic_ns()
     try:
         values = probe.sensor.read()
-        trouble = _problem(probe.sensor, values)
-        if trouble is None:
-            outcome.values, outcome.final = values, True
-        else:
-            outcome.trouble = trouble
     except HardwareError as error:
+        probe.judge.failed()
         outcome.trouble = str(error)
-        outcome.final = isinstance(error, PartFailed)
+        outcome.final = isinstance(error, PartFailed | NotReady)
+    else:
+        if trouble := probe.judge.trouble(values, began_ns):
+            outcome.trouble = trouble
+        else:
+            outcome.values, outcome.final = values, True
     probe.ended_s = monotonic_s(clock)
-    # A sensor without a pause of its own has had its chance: whatever it was is not noise on a slow bus.
-    outcome.final = outcome.final or outcome.tries >= (_MOST_TRIES if probe.sensor.min_interval_s else 2)
-
-
-def _problem(sensor: Sensor, values: Mapping[str, float]) -> str | None:
-    """Why these cannot be readings."""
-    for name in sensor.quantities:
-        value = values.get(name, math.nan)
-        trouble = quantities.problem(name, value) if math.isfinite(value) else f"`{name}` is no number"
-        if trouble:
-            return trouble
-    return None
+    outcome.final = outcome.final or outcome.tries >= most
 
 
 def _round(due: Sequence[Probe], outcomes: Mapping[str, _Outcome]) -> dict[str, Any]:
@@ -124,11 +127,7 @@ def _round(due: Sequence[Probe], outcomes: Mapping[str, _Outcome]) -> dict[str, 
             _log_change(probe, outcome)
         for name in sensor.quantities:
             data[name] = _rounded(name, outcome.values[name]) if outcome.values else None
-            if not outcome.values:
-                quality[name] = {"state": QualityState.FAILED, "reason": outcome.trouble[:500]}
-            elif outcome.tries > 1:
-                reason = f"read at attempt {outcome.tries}: {outcome.trouble}"
-                quality[name] = {"state": QualityState.DEGRADED, "reason": reason[:500]}
+        quality |= probe.judge.verdict(outcome.tries, outcome.trouble, told=bool(outcome.values))
     return {"data": data, "fail": fail} | ({"quality": quality} if quality else {})
 
 
@@ -142,5 +141,5 @@ def _log_change(probe: Probe, outcome: _Outcome) -> None:
 
 
 def _rounded(name: str, value: float) -> float:
-    known = quantities.QUANTITIES.get(name)
+    known = quantities.known(name)
     return round(value, known.decimals if known else 3)

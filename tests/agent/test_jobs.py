@@ -11,13 +11,16 @@ import pytest
 from apscheduler.executors.debug import DebugExecutor
 from apscheduler.schedulers.base import BaseScheduler
 
-from pi_agent.hardware.base import PartFailed, TransientReadError
-from pi_agent.jobs.sampling import Probe, budget_s, sample_sensors
+from pi_agent.hardware.base import NotReady, PartFailed, TransientReadError
+from pi_agent.hardware.options import HardwareOptions, Mode, ReplayOptions
+from pi_agent.jobs.sampling import Probe, budget_s, probes, sample_sensors
 from pi_agent.jobs.schedule import Schedule
 from pi_agent.jobs.status import report_status
 from shared.contract.events import SENSOR_DATA_PUB_PI
 from shared.contract.payloads import SensorData
 from tests.support.clock import FakeClock
+
+NOON = "2026-03-01T12:00:00.000Z"
 
 
 class ScriptedSensor:
@@ -60,14 +63,14 @@ def clock() -> FakeClock:
     return FakeClock()
 
 
-def one_round(clock, *sensors, budget=10.0, stops=False, probes=None) -> dict | None:
+def one_round(clock, *sensors, budget=10.0, stops=False, judged=None) -> dict | None:
     rounds = Rounds()
 
     def pause(seconds: float) -> bool:
         clock.advance(seconds)
         return stops
 
-    sample_sensors(probes or [Probe(sensor) for sensor in sensors], rounds, clock, budget, pause)
+    sample_sensors(judged or [Probe(sensor, clock) for sensor in sensors], rounds, clock, budget, pause)
     return rounds.kept[0] if rounds.kept else None
 
 
@@ -95,7 +98,7 @@ def test_a_failed_sensor_is_named_with_its_reason_and_its_values_are_null(clock)
     kept = one_round(clock, ScriptedSensor("dht", PartFailed("not found")), good)
     assert kept["fail"] == ["dht"]
     assert kept["data"] == {"temperature": None, "cpu_load": 1.0}
-    assert kept["quality"] == {"temperature": {"state": "failed", "reason": "not found"}}
+    assert kept["quality"] == {"temperature": {"state": "failed", "reason": f"not found; failed since {NOON}"}}
 
 
 def test_a_part_that_does_not_answer_is_not_asked_again_in_the_same_round(clock) -> None:
@@ -133,10 +136,10 @@ def test_retries_are_few_however_large_the_budget(clock) -> None:
 
 def test_the_hardware_gets_its_pause_between_two_rounds_as_well(clock) -> None:
     sensor = ScriptedSensor("dht", 20.0, takes_s=0.3, clock=clock)
-    probes = [Probe(sensor)]
+    watched = [Probe(sensor, clock)]
     for _ in range(5):
         start = clock.monotonic_ns()
-        assert one_round(clock, probes=probes, budget=budget_s(2.0)) is not None
+        assert one_round(clock, judged=watched, budget=budget_s(2.0)) is not None
         clock.advance(2.0 - (clock.monotonic_ns() - start) / 1e9)
     gaps = [later - earlier - 0.3 for earlier, later in pairwise(sensor.reads)]
     assert all(gap >= 2.0 - 1e-9 for gap in gaps)
@@ -145,10 +148,10 @@ def test_the_hardware_gets_its_pause_between_two_rounds_as_well(clock) -> None:
 def test_a_sensor_that_may_not_be_read_yet_is_left_out_and_not_called_failed(clock) -> None:
     slow = ScriptedSensor("dht", 20.0)
     fast = ScriptedSensor("host", 1.0, quantities=("cpu_load",), min_interval_s=0)
-    probes = [Probe(slow), Probe(fast)]
-    assert set(one_round(clock, probes=probes, budget=0.08)["data"]) == {"temperature", "cpu_load"}
+    watched = [Probe(slow, clock), Probe(fast, clock)]
+    assert set(one_round(clock, judged=watched, budget=0.08)["data"]) == {"temperature", "cpu_load"}
     clock.advance(0.1)
-    kept = one_round(clock, probes=probes, budget=0.08)
+    kept = one_round(clock, judged=watched, budget=0.08)
     assert set(kept["data"]) == {"cpu_load"}
     assert kept["fail"] == []
 
@@ -160,12 +163,51 @@ def test_a_round_that_is_cut_short_by_the_end_is_not_kept(clock) -> None:
 def test_a_broken_sensor_is_logged_once_and_once_when_it_works_again(clock, caplog) -> None:
     caplog.set_level("INFO")
     sensor = ScriptedSensor("dht", *[PartFailed("gone")] * 5, 20.0)
-    probes = [Probe(sensor)]
+    watched = [Probe(sensor, clock)]
     for _ in range(8):
-        one_round(clock, probes=probes)
+        one_round(clock, judged=watched)
         clock.advance(30)
     assert caplog.text.count("sensor failed") == 1
     assert caplog.text.count("works again") == 1
+
+
+def test_what_is_read_after_a_long_stop_is_no_part_of_the_round_from_before(clock) -> None:
+    first = ScriptedSensor("dht", 20.0, clock=clock, takes_s=40.0)
+    second = ScriptedSensor("host", 1.0, quantities=("cpu_load",), min_interval_s=0)
+    kept = one_round(clock, first, second)
+    assert kept["data"] == {"temperature": None}
+    assert "its age is unknown" in kept["quality"]["temperature"]["reason"]
+
+
+def test_a_part_that_is_not_ready_is_named_with_its_reason_and_not_asked_again_in_the_round(clock) -> None:
+    warming = ScriptedSensor("pms", NotReady("warms up for another 20 s"), quantities=("PM2.5",), clock=clock)
+    kept = one_round(clock, warming)
+    assert len(warming.reads) == 1
+    assert kept["fail"] == ["pms"]
+    assert kept["quality"]["PM2.5"]["reason"].startswith("warms up for another 20 s")
+
+
+def test_a_sensor_that_has_failed_for_long_costs_one_try_a_round_until_it_works(clock) -> None:
+    sensor = ScriptedSensor("dht", *[TransientReadError("noise")] * 14, 20.0, TransientReadError("noise"), clock=clock)
+    watched, tries = [Probe(sensor, clock)], []
+    for _ in range(7):
+        before = len(sensor.reads)
+        one_round(clock, judged=watched)
+        tries.append(len(sensor.reads) - before)
+        clock.advance(30)
+    assert tries == [4, 4, 4, 1, 1, 1, 4]
+
+
+def test_a_recording_is_believed_as_it_is(clock) -> None:
+    sensors = [ScriptedSensor("replay", 20.0, 70.0, min_interval_s=0, clock=clock)]
+    replayed = HardwareOptions(mode=Mode.REPLAYED, replay=ReplayOptions(file="x.csv"))
+    for hardware, told in ((replayed, 70.0), (HardwareOptions(mode=Mode.SIMULATED), 70.0)):
+        sensors[0].script = [20.0, 70.0]
+        judged = probes(sensors, hardware, clock)
+        one_round(clock, judged=judged)
+        kept = one_round(clock, judged=judged)
+        assert kept["data"] == {"temperature": told}
+        assert ("quality" in kept) is (hardware is not replayed)
 
 
 def test_a_round_is_over_well_before_the_next() -> None:

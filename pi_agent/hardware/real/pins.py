@@ -31,16 +31,20 @@ class Pins:
         self._errors = errors
 
     @contextlib.contextmanager
-    def opening(self, part: str, gpio: int) -> Iterator[None]:
-        """Turn the library's errors, and a line that somebody else has, into `PartUnavailable`."""
+    def opening(self, part: str, gpio: int, setting: str | None = None) -> Iterator[None]:
+        """Turn the library's errors, and a line that somebody else has, into `PartUnavailable`.
+
+        `setting` is where the part's pin is set, by default hardware.PART.
+        """
+        setting = setting or f"hardware.{part}"
         # Asked before: RPi.GPIO takes any line without a word, and lgpio one that PWM or a bus is switched to.
         if holder := self.holder(gpio):
-            why = f"GPIO {gpio} is held by {holder}; free it, or set hardware.{part}.gpio to another pin"
+            why = f"GPIO {gpio} is held by {holder}; free it, or set {setting}.gpio to another pin"
             raise PartUnavailable(part, why)
         try:
             yield
         except self._errors as error:
-            why = f"GPIO {gpio} cannot be opened: {_said(error)}; check hardware.{part}.gpio and hardware.pins"
+            why = f"GPIO {gpio} cannot be opened: {_said(error)}; check {setting}.gpio and hardware.pins"
             raise PartUnavailable(part, why) from error
 
     @contextlib.contextmanager
@@ -56,6 +60,12 @@ class Pins:
         """Let the library's errors pass: a part that is being closed never raises."""
         with contextlib.suppress(*self._errors):
             yield
+
+    def leave(self, pin: Any) -> None:
+        """Let the chip go without making the line of `pin` an input: it stays as it is driven."""
+        for info, known in list(self.factory.pins.items()):
+            if known is pin:
+                del self.factory.pins[info]
 
     def close(self) -> None:
         """Release the chip. Idempotent; never raises."""

@@ -1,8 +1,8 @@
 """What a part is, however it is made: protocols, their lifecycle and their errors.
 
 A part is opened by its constructor, used by one thread, and ended by `close`, which is idempotent, never raises and
-leaves a light off, a switch in its state of rest; afterwards every other call but `stop` raises `PartFailed`. The real, the simulated and the
-replayed ones pass the same suite (`tests/conformance/`).
+leaves a light off, a switch in its state of rest; afterwards every other call but `stop` raises `PartFailed`. The
+real, the simulated and the replayed ones pass the same suite (`tests/conformance/`).
 
     HardwareError (an OSError too)
     ├── PartUnavailable       at the start: a wrong or busy pin, a missing library; says what to do

@@ -40,7 +40,7 @@ class Parts:
     _opened: ExitStack[None] = field(repr=False)
 
     def close(self) -> None:
-        """Outputs off or in their state of rest, pins released; the last part opened is closed first. Idempotent; never raises."""
+        """Outputs to their state of rest, pins released, the last part opened first. Idempotent; never raises."""
         self._opened.close()
 
 
@@ -164,7 +164,7 @@ def _scheduled_infrared(bench: _Bench, schedule: Schedule, faults: Faults) -> No
 def _real(bench: _Bench, pins: "Pins | None", sysfs: Sysfs) -> None:
     # The libraries for pins are imported with the drivers, here: a simulated agent starts without them.
     light, infrared = bench.options.light, bench.options.infrared
-    if LightDriver.GPIOZERO is light.driver or infrared.driver is not InfraredDriver.NONE:
+    if LightDriver.GPIOZERO is light.driver or infrared.driver is not InfraredDriver.NONE or bench.switches:
         if pins is None:
             from pi_agent.hardware.real.pins import open_pins
 
@@ -184,6 +184,18 @@ def _real(bench: _Bench, pins: "Pins | None", sysfs: Sysfs) -> None:
             )
         )
     _real_climate(bench, pins, sysfs)
+    if pins is not None:
+        _real_switches(bench, pins)
+
+
+def _real_switches(bench: _Bench, pins: "Pins") -> None:
+    for name, options in bench.switches.items():
+        from pi_agent.hardware.real.switch import PinSwitch
+
+        setting = _setting(name)
+        gpio = bench.claim(name, options.gpio, setting)
+        part = PinSwitch(name, gpio, options.safe, pins, active_high=options.active_high, setting=setting)
+        bench.opened_switches[name] = bench.keep(part)
 
 
 def _real_light(bench: _Bench, pins: "Pins | None", sysfs: Sysfs) -> None:

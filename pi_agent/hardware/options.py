@@ -8,9 +8,8 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from shared.contract.payloads import SafeState
-
 from pi_agent.hardware.quality import QualityOptions
+from shared.contract.payloads import SafeState
 
 _FIRST_GPIO = 2  # 0 and 1 belong to the EEPROM of an add-on board
 _LAST_GPIO = 27
@@ -155,7 +154,7 @@ class ClimateOptions(_Options, frozen=True, kw_only=True):
 
 
 class SwitchOptions(_Options, frozen=True, kw_only=True):
-    """A part that is on or off: a relay, a fan, a buzzer, through a transistor or driver where it needs more than 16 mA."""
+    """A part that is on or off: a relay, a fan, a buzzer; through a transistor where it needs more than 16 mA."""
 
     gpio: Annotated[Gpio, Meta(description="BCM number of the pin, 2 to 27")]
     active_high: Annotated[

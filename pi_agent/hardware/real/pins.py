@@ -29,6 +29,7 @@ class Pins:
         self.factory = factory
         self.holder = holder
         self._errors = errors
+        self._left: list[Any] = []
 
     @contextlib.contextmanager
     def opening(self, part: str, gpio: int, setting: str | None = None) -> Iterator[None]:
@@ -62,15 +63,20 @@ class Pins:
             yield
 
     def leave(self, pin: Any) -> None:
-        """Let the chip go without making the line of `pin` an input: it stays as it is driven."""
-        for info, known in list(self.factory.pins.items()):
-            if known is pin:
-                del self.factory.pins[info]
+        """Have the line of `pin` stay as it is driven, after `close` and after the process."""
+        self._left.append(pin)
 
     def close(self) -> None:
         """Release the chip. Idempotent; never raises."""
         with self.closing():
-            self.factory.close()
+            if not self._left:
+                self.factory.close()
+                return
+        # Closed, the library would make every line an input. The kernel takes the chip back when the process ends.
+        for pin in self.factory.pins.values():
+            if pin not in self._left:
+                with self.closing():
+                    pin.close()
 
 
 def open_pins(

@@ -680,6 +680,7 @@ class Alert(Payload, frozen=True, kw_only=True):
     closed_at: Timestamp | None = None
     closed_by: Label | None = None
     """Null where it closed by itself: it is no longer so."""
+    closed_because: Text | None = None
     cursor: Count | None = None
 
 

@@ -4,7 +4,6 @@ Gram matrices are sums over whole columns (`sum(map(mul, …))`), which run in C
 """
 
 import math
-import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import mul
@@ -118,7 +117,7 @@ def solve(matrix: list[list[float]], right: Sequence[float]) -> list[float]:
 def _weights(target: Column, values: Column) -> list[float]:
     """What turns least squares into least absolute deviations."""
     residuals = [abs(wanted - got) for wanted, got in zip(target, values, strict=True)]
-    floor = max(1e-4, SOFT * statistics.median(residuals))
+    floor = max(1e-4, SOFT * sorted(residuals)[len(residuals) // 2])
     return [1.0 / (residual if residual > floor else floor) for residual in residuals]
 
 

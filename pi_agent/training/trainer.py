@@ -1,6 +1,5 @@
 """From a series to a forecaster: fit, gate, band, and what it is worth. A plain function, without clock or files."""
 
-import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -147,8 +146,8 @@ def _horizon(
         weights=plane.weights,
         low=min(0.0, _quantile(errors, BAND[0])),
         high=max(0.0, _quantile(errors, BAND[1])),
-        mae=statistics.fmean(map(abs, errors)),
-        mae_persistence=statistics.fmean(map(abs, changes)),
+        mae=sum(map(abs, errors)) / len(errors),
+        mae_persistence=sum(map(abs, changes)) / len(changes),
     )
 
 

@@ -184,7 +184,7 @@ class Judge:
     def _reasons(self, tries: int, trouble: str) -> dict[str, str]:
         """Why values that are told are to be taken with care, by quantity."""
         common = []
-        if tries > 1:
+        if tries > 1 and not self._jumped:  # a jump was read again to confirm it, and says so
             common.append(f"read at attempt {tries}: {trouble}")
         bad = sum(self._reads)
         if bad > self._options.failing_share * _RECENT_READS:

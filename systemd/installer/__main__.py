@@ -30,8 +30,9 @@ def main() -> int:
     parser.add_argument("--wheels", default="", help="a directory of wheels: nothing is downloaded")
     parser.add_argument("--relay", default="", help="agent: the relay's address, for settings that are new")
     parser.add_argument("--purge", default="", help="uninstall: 1 removes settings and data too")
+    parser.add_argument("--watch", type=float, default=6.0, help="for so many seconds a new release must work")
     given = parser.parse_args()
-    place = Place(Path(given.root or "/").resolve(), SERVICES[given.service])
+    place = Place(Path(given.root or "/").resolve(), SERVICES[given.service], given.watch)
     # Ctrl-C and SIGTERM end it as an error does: what is not proved is taken back.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     try:

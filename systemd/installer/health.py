@@ -12,8 +12,7 @@ from pathlib import Path
 from place import Place
 from system import say
 
-_WATCHED_S = 6.0
-_LATE_S = 20.0
+_LATE = 3
 _PERIOD_S = 0.5
 
 
@@ -34,9 +33,9 @@ def _watch(place: Place, systemctl: str) -> str | None:
     first = _state(place, systemctl)
     if first["ActiveState"] != "active":
         return f"{place.service.unit} did not start: {first['ActiveState']} ({first['Result']})"
-    end_s, fed = time.monotonic() + _WATCHED_S, False
+    end_s, fed = time.monotonic() + place.watch_s, False
     # A busy machine may be late with the first feeding, but not with all of them.
-    last_s = end_s + _LATE_S
+    last_s = end_s + _LATE * place.watch_s
     while time.monotonic() < (end_s if fed else last_s):
         time.sleep(_PERIOD_S)
         now = _state(place, systemctl)

@@ -63,6 +63,8 @@ class Place:
 
     root: Path
     service: Service
+    watch_s: float = 6.0
+    """For so long a release that was just started must work to be kept."""
 
     @property
     def live(self) -> bool:

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A `systemctl` for tests: runs a unit's ExecStart for real, hears its READY and WATCHDOG, and starts it again when it ends.
+"""A `systemctl` for tests: runs a unit's ExecStart for real, hears READY and WATCHDOG, starts it again when it ends.
 
 FAKE_SYSTEMD is a directory of its own; FAKE_ROOT is where the units were laid down.
 """

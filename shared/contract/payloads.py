@@ -409,6 +409,8 @@ class TrainingReason(StrEnum):
     MODEL_REFUSED = "model_refused"
     """What it made is no model that this agent can serve."""
     DISK_FULL = "disk_full"
+    NOT_STORED = "not_stored"
+    """The disk did not take the model, for another reason."""
     STOPPED = "stopped"
     """The agent ended."""
 

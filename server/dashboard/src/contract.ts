@@ -155,6 +155,7 @@ export interface Alert {
   acknowledged_by?: string | null;
   closed_at?: string | null;
   closed_by?: string | null;
+  closed_because?: string | null;
   cursor?: number | null;
 }
 
@@ -554,6 +555,19 @@ export interface SwitchCommand {
   msg: string;
   lease_s?: number | null;
   light?: LightOptions | null;
+}
+
+/** Which sources a logger wants; none: all. */
+export interface TelemetryChoice {
+  sources?: Array<string>;
+}
+
+/** One packet of a producer. It is passed on as it is; these are the fields that the relay looks at. */
+export interface TelemetryPacket {
+  source?: string | null;
+  time?: string | null;
+  seq?: number | null;
+  values?: Record<string, number | null> | null;
 }
 
 /** Where a training job stands. */

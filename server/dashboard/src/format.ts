@@ -50,11 +50,36 @@ export function latency(ms: number): string {
 const CLOCK = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 const DATE = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short" });
 
+const SHORT_CLOCK = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
+
+const LONG_DAY = new Intl.DateTimeFormat("en-GB", { weekday: "long", day: "numeric", month: "long" });
+
+/** Hours, minutes and seconds of an instant. */
+export function daytime(at: number): string {
+  return CLOCK.format(at);
+}
+
+/** The day of an instant: `Today`, `Yesterday`, `Monday, 2 March`. `today` is the start of today. */
+export function longDay(at: number, today: number): string {
+  if (at >= today) return "Today";
+  return at >= today - DAY * 1000 ? "Yesterday" : LONG_DAY.format(at);
+}
+
+/** Hours and minutes of an instant. */
+export function clock(at: number): string {
+  return SHORT_CLOCK.format(at);
+}
+
+/** Hours and minutes of an instant, with its date where that is not today. */
+export function briefly(at: number, now: number): string {
+  return new Date(at).toDateString() === new Date(now).toDateString() ? clock(at) : `${DATE.format(at)}, ${clock(at)}`;
+}
+
 /** The wall time of an instant, with its date where that is not today. */
 export function moment(at: number, now: number): string {
   const then = new Date(at);
-  const clock = CLOCK.format(then);
-  return then.toDateString() === new Date(now).toDateString() ? clock : `${DATE.format(then)}, ${clock}`;
+  const time = CLOCK.format(then);
+  return then.toDateString() === new Date(now).toDateString() ? time : `${DATE.format(then)}, ${time}`;
 }
 
 /** Epoch milliseconds of a contract time stamp; null where there is none or it cannot be read. */

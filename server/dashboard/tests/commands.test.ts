@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { CommandResult } from "../src/contract";
-import { standing } from "../src/components/AskNote";
+import { standing } from "../src/components/accessory/standing";
 import { lockReason } from "../src/components/lock";
 import { askAt, GIVE_UP_MS, outcome, tally, withResult } from "../src/state/commands";
 import type { Deed } from "../src/state/reduce";
@@ -33,11 +33,11 @@ describe("one command", () => {
 
   test.each(["failed", "expired", "refused", "superseded"] as const)("fails with its code and words when %s", (state) => {
     const end = came(after(...BASE, ACCEPTED, result(state, { code: "hardware_fault", message: "The LED is gone." })));
-    expect(end).toEqual({ phase: "done", ok: false, code: "hardware_fault", message: "The LED is gone." });
+    expect(end).toEqual({ phase: "done", ok: false, state, code: "hardware_fault", message: "The LED is gone." });
   });
 
   test("a code without a message still comes in words", () => {
-    expect(came(after(...BASE, ACCEPTED, result("expired", { code: "queue_full" })))).toMatchObject({ message: "queue full" });
+    expect(came(after(...BASE, ACCEPTED, result("expired", { code: "queue_full" })))).toMatchObject({ message: "The device has too many commands waiting." });
   });
 
   test("a late `accepted` does not take back the final word", () => {
@@ -54,7 +54,7 @@ describe("one command", () => {
 
   test("is refused when the ack says so, and logged", () => {
     const state = after(...BASE, answered({ ok: false, code: "forbidden", message: "Viewers may not." }));
-    expect(came(state)).toEqual({ phase: "done", ok: false, code: "forbidden", message: "Viewers may not." });
+    expect(came(state)).toEqual({ phase: "done", ok: false, state: null, code: "forbidden", message: "Viewers may not." });
     expect(state.log[0]?.text).toBe("Breath light off: refused. Viewers may not.");
   });
 
@@ -66,7 +66,7 @@ describe("one command", () => {
 
   test("a newer ask at the same part takes its place", () => {
     const state = after(...BASE, ACCEPTED, result("verified"), asked({ local: "local-2", action: "on" }));
-    expect(came(state)).toEqual({ phase: "pending", state: "asking" });
+    expect(came(state)).toEqual({ phase: "pending", state: "asking", until: null });
   });
 
   test("one line in the log follows it to its end", () => {
@@ -110,7 +110,7 @@ describe("a command of another page", () => {
 describe("a command to many", () => {
   const group: Deed = {
     deed: "asked_group",
-    group: { local: "local-1", label: "Breath light off", askedAt: T0, command: null, devices: [], refused: null },
+    group: { local: "local-1", label: "Breath light off", action: "off", slot: "breath_light", askedAt: T0, command: null, devices: [], refused: null },
   };
   const start = [snapshot([device("a"), device("b"), device("c")]), CONNECTED, group];
   const both = answered({ ok: true, code: "accepted", command: "c1", devices: ["a", "b", "c"] });
@@ -121,6 +121,7 @@ describe("a command to many", () => {
     expect(count(state)).toEqual({
       asked: 3,
       done: 1,
+      queued: 0,
       failed: [{ device: "b", code: "no_answer", message: "gone" }],
       pending: true,
     });
@@ -163,6 +164,7 @@ describe("what a tile says", () => {
     expect(note(after(...BASE, ACCEPTED, result("sent")))).toEqual({
       is: "pending",
       action: "off",
+      step: 1,
       text: "asked: off — waiting for the device…",
     });
   });
@@ -172,7 +174,7 @@ describe("what a tile says", () => {
     expect(note(good)).toEqual({ is: "confirmed", text: "asked: off — confirmed in 12 ms" });
     expect(note(good, T0 + 60_000).is).toBe("idle");
     const bad = after(...BASE, ACCEPTED, result("failed", { code: "readback_differs", message: "It is still on." }));
-    expect(note(bad, T0 + 60_000)).toEqual({ is: "failed", code: "readback_differs", text: "asked: off — It is still on." });
+    expect(note(bad, T0 + 60_000)).toEqual({ is: "failed", action: "off", code: "readback_differs", text: "asked: off — It is still on." });
   });
 });
 

@@ -110,7 +110,7 @@ describe("accessories", () => {
 
   test("a change without a command is logged with its cause, one that answers a command is not logged twice", () => {
     const state = after(snapshot(), light(true), light(false, { cause: "lease" }), light(true, { command: "c1" }));
-    expect(state.log.map(({ text }) => text)).toEqual(["Breath light is off: its time was up"]);
+    expect(state.log.map(({ text }) => text)).toEqual(["Breath light is off: lease ended"]);
   });
 
   test("a replayed change from before the snapshot is history", () => {
@@ -132,7 +132,7 @@ describe("devices that come and go", () => {
   test("what a newcomer says of itself is taken up, what it already sent stays", () => {
     const told = device("pi-1", { sample_interval_s: 30, tags: ["attic"], readings: { temperature: { value: 1, taken_at: iso(T0) } } });
     const state = after(snapshot([]), round(9, { temperature: 21 }), { deed: "introduced", device: told });
-    expect(state.devices["pi-1"]).toMatchObject({ sampleIntervalS: 30, tags: ["attic"] });
+    expect(state.devices["pi-1"]).toMatchObject({ sampleIntervalS: 30, profile: { tags: ["attic"] } });
     expect(temperature(state)?.value).toBe(21);
   });
 });

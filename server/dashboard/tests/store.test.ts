@@ -47,12 +47,30 @@ test("a chart hears only its own device, and nothing after it has left", () => {
 });
 
 test("listeners are told of a change, and not of none", () => {
+  vi.useFakeTimers();
   const store = joined();
+  vi.runAllTimers();
   const listener = vi.fn();
   store.subscribe(listener);
   store.receive(round(1, { temperature: 21 }));
   store.receive(round(1, { temperature: 21 }));
+  vi.runAllTimers();
   expect(listener).toHaveBeenCalledTimes(1);
+  vi.useRealTimers();
+});
+
+test("many frames in a moment are heard of twice: at the first, and when the moment is over", () => {
+  vi.useFakeTimers();
+  const store = joined();
+  vi.runAllTimers();
+  const listener = vi.fn();
+  store.subscribe(listener);
+  for (let id = 1; id <= 100; id += 1) store.receive(round(id, { temperature: id }));
+  expect(listener).toHaveBeenCalledTimes(1);
+  vi.runAllTimers();
+  expect(listener).toHaveBeenCalledTimes(2);
+  expect(store.get().devices["pi-1"]?.readings["temperature"]?.value).toBe(100);
+  vi.useRealTimers();
 });
 
 test("keys are forgotten oldest first, so that memory is bounded", () => {

@@ -77,6 +77,7 @@ export function asked(more: Partial<Ask> = {}): Deed {
     command: null,
     refused: null,
     mine: true,
+    by: null,
     ...more,
   };
   return { deed: "asked", ask };

@@ -1,6 +1,6 @@
 import { memo } from "react";
 import { moment } from "../format";
-import type { LogEntry } from "../state/model";
+import { nameOf, type LogEntry } from "../state/model";
 import { useStore } from "../state/store";
 import { useTick } from "../state/ticker";
 
@@ -29,11 +29,15 @@ export function Activity() {
 }
 
 const Entry = memo(function Entry({ entry, named, now }: { entry: LogEntry; named: boolean; now: number }) {
+  const name = useStore((state) => {
+    const device = state.devices[entry.device ?? ""];
+    return device ? nameOf(device) : entry.device;
+  });
   return (
     <li data-kind={entry.kind} data-tone={entry.tone}>
       <time dateTime={new Date(entry.at).toISOString()}>{moment(entry.at, now)}</time>
       <span className="activity-text">
-        {named && entry.device && <b>{entry.device}</b>} {entry.text}
+        {named && entry.device && <b>{name}</b>} {entry.text}
       </span>
     </li>
   );

@@ -1,121 +1,96 @@
-import { useState } from "react";
+import { useMemo, useState } from "react";
 import type { Action } from "../contract";
 import { sentence } from "../format";
-import { CLEAN, useControls, type Group } from "../link/operator";
+import { CLEAN, useControls, type Group, type Manner } from "../link/operator";
 import { tally } from "../state/commands";
-import { store, useStore } from "../state/store";
-import { useNow } from "../state/ticker";
+import type { State } from "../state/model";
+import type { Row } from "../state/roster";
+import { useStore } from "../state/store";
+import { accessoryNames, accessoryTitle } from "./accessory/kinds";
 import { CleanButton } from "./CleanButton";
 import { CommandButton } from "./CommandButton";
-import { Close } from "./icons";
-import { useLock } from "./lock";
+import { GroupNote } from "./GroupNote";
+import { useLock, useViewer } from "./lock";
+import { OffButton } from "./OffButton";
 
-const SWITCHED = [
-  { accessory: "breath_light", name: "Light" },
-  { accessory: "infrared_sensor", name: "Infrared" },
-];
-const ACTIONS: readonly { action: Action; name: string }[] = [
-  { action: "on", name: "On" },
-  { action: "off", name: "Off" },
-  { action: "check", name: "Check" },
-];
-
-/** One press for many devices: all of them, or those with a tag. Each answers for itself. */
-export function AllDevices() {
+/** One press for many devices: all of them, or the group that the list is narrowed to. Each answers for itself. */
+export function AllDevices({ rows, tag }: { rows: readonly Row[]; tag: string }) {
   const { operator } = useControls();
   const lock = useLock(null);
-  const count = useStore((state) => Object.keys(state.devices).length);
-  const tagList = useStore((state) =>
-    [...new Set(Object.values(state.devices).flatMap(({ tags }) => tags))].toSorted().join("\n"),
-  );
+  const viewer = useViewer();
+  const offered = useStore(accessoriesOf);
   const pending = useStore((state) => state.group !== null && tally(state.group, state.results, Date.now()).pending);
-  const [tag, setTag] = useState("");
-  if (count < 2) return null;
-  const tags = tagList === "" ? [] : tagList.split("\n");
-  const group: Group = tags.includes(tag) ? { tag } : { all: true };
-  const everyone = count === 2 ? "both devices" : `all ${count} devices`;
-  const whose = "tag" in group ? `every device tagged ${group.tag}` : everyone;
+  const [picked, setPicked] = useState("");
+  const accessories = useMemo(() => JSON.parse(offered) as [name: string, title: string][], [offered]);
+  const target = rows.filter((row) => !row.retired && (tag === "" || row.tags.includes(tag)));
+  if (viewer || rows.length < 2 || target.length === 0) return null;
+  const group: Group = tag === "" ? { all: true } : { tag };
+  const everyone = target.length === 2 ? "both devices" : `all ${target.length} devices`;
+  const whose = tag === "" ? everyone : `every device tagged ${tag}`;
+  const away = target.filter(({ online }) => !online).length;
+  const [accessory = "", title = ""] = accessories.find(([name]) => name === picked) ?? accessories[0] ?? [];
+  const ask = (action: Action, manner?: Manner) => void operator.many(group, accessory, action, manner);
+  const press = (action: "on" | "check", label: string) => (
+    <CommandButton
+      testId={`btn-all-${accessory}-${action}`}
+      name={`${title} ${action}, ${whose}`}
+      className="switch-side"
+      lock={lock}
+      busy={pending}
+      onPress={() => ask(action)}
+    >
+      {label}
+    </CommandButton>
+  );
   return (
-    <section className="all" aria-label="All devices" data-testid="all-devices">
-      <div className="all-target">
-        {tags.length > 0 ? (
-          <select value={tag} onChange={(event) => setTag(event.target.value)} aria-label="Which devices">
-            <option value="">{sentence(everyone)}</option>
-            {tags.map((one) => (
-              <option key={one} value={one}>
-                Tagged {one}
-              </option>
-            ))}
-          </select>
-        ) : (
-          <strong>{sentence(everyone)}</strong>
-        )}
-      </div>
-      {SWITCHED.map(({ accessory, name }) => (
-        <div key={accessory} className="all-accessory">
-          <span>{name}</span>
-          <div className="switch" role="group" aria-label={name}>
-            {ACTIONS.map(({ action, name: label }) => (
-              <CommandButton
-                key={action}
-                testId={`btn-all-${accessory}-${action}`}
-                name={`${name} ${action}, ${whose}`}
-                className="switch-side"
-                lock={lock}
-                busy={pending}
-                onPress={() => void operator.many(group, accessory, action)}
-              >
-                {label}
-              </CommandButton>
-            ))}
-          </div>
+    <section className="all" aria-label={sentence(whose)} data-testid="all-devices">
+      <strong className="all-target">
+        {sentence(tag === "" ? everyone : `tagged ${tag}`)}
+        {tag !== "" && <span className="quiet"> · {target.length === 1 ? "1 device" : `${target.length} devices`}</span>}
+        {away > 0 && <span className="quiet"> · {away} offline</span>}
+      </strong>
+      <div className="all-accessory">
+        <select value={accessory} onChange={(event) => setPicked(event.target.value)} aria-label="What to switch" data-testid="all-accessory">
+          {accessories.map(([name, label]) => (
+            <option key={name} value={name}>
+              {label}
+            </option>
+          ))}
+        </select>
+        <div className="switch" role="group" aria-label={title}>
+          {press("on", "On")}
+          <OffButton
+            testId={`btn-all-${accessory}-off`}
+            name={`${title} off, ${whose}`}
+            what={`${title} of ${whose}`}
+            whose={whose}
+            away={away}
+            of={target.length}
+            lock={lock}
+            busy={pending}
+            onPress={(manner) => ask("off", manner)}
+          />
+          {press("check", "Check")}
         </div>
-      ))}
+      </div>
       <CleanButton
         testId="btn-all-clean"
         whose={whose}
+        away={away}
+        of={target.length}
         lock={lock}
         pending={pending}
-        onConfirm={() => void operator.many(group, CLEAN, "clean")}
+        onConfirm={(manner) => void operator.many(group, CLEAN, "clean", manner)}
       />
       <GroupNote />
     </section>
   );
 }
 
-function GroupNote() {
-  const group = useStore((state) => state.group);
-  const results = useStore((state) => state.results);
-  const now = useNow();
-  if (!group) return null;
-  const { asked, done, failed, pending } = tally(group, results, now);
-  return (
-    <div className="all-note" role="status" data-testid="all-note" data-pending={pending} data-failed={failed.length}>
-      <p>
-        <strong>{group.label}</strong>{" "}
-        {group.refused && group.command === null ? (
-          <>
-            refused: {group.refused.message} <code>{group.refused.code}</code>
-          </>
-        ) : (
-          `${done} of ${asked} confirmed${failed.length > 0 ? `, ${failed.length} failed` : ""}${pending ? "…" : ""}`
-        )}
-      </p>
-      {failed.length > 0 && (
-        <ul>
-          {failed.slice(0, 12).map(({ device, code, message }) => (
-            <li key={device}>
-              <b>{device}</b> {message} <code>{code}</code>
-            </li>
-          ))}
-          {failed.length > 12 && <li>and {failed.length - 12} more</li>}
-        </ul>
-      )}
-      {!pending && (
-        <button type="button" className="ask-dismiss" aria-label="Dismiss" onClick={() => store.act({ deed: "dismissed_group" })}>
-          <Close />
-        </button>
-      )}
-    </div>
-  );
+/** Every accessory that some device has, once, with the title that the first of them gives it. */
+function accessoriesOf(state: State): string {
+  const titles = new Map<string, string>();
+  for (const device of Object.values(state.devices))
+    for (const name of accessoryNames(device)) if (!titles.has(name)) titles.set(name, accessoryTitle(device, name));
+  return JSON.stringify([...titles]);
 }

@@ -1,20 +1,27 @@
 import { useRef } from "react";
+import type { Manner } from "../link/operator";
 import { CommandButton } from "./CommandButton";
+import { Dialog } from "./Dialog";
 import { Power } from "./icons";
+import { QueueChoice, useQueueing } from "./QueueChoice";
 
 interface Props {
   /** Test id; the confirming button has `-confirm` after it. */
   testId: string;
   /** Whose accessories: `pi-1`, `all 12 devices`. */
   whose: string;
+  /** How many of them are offline, of how many. */
+  away: number;
+  of: number;
   lock: string | null;
   pending: boolean;
-  onConfirm: () => void;
+  onConfirm: (manner: Manner) => void;
 }
 
 /** Turns off everything but the sensors, after a question. */
-export function CleanButton({ testId, whose, lock, pending, onConfirm }: Props) {
+export function CleanButton({ testId, whose, away, of, lock, pending, onConfirm }: Props) {
   const dialog = useRef<HTMLDialogElement>(null);
+  const queueing = useQueueing(away, of);
   return (
     <>
       <CommandButton
@@ -29,26 +36,17 @@ export function CleanButton({ testId, whose, lock, pending, onConfirm }: Props) 
         <span className="label-long">Turn everything off</span>
         <span className="label-short">All off</span>
       </CommandButton>
-      <dialog ref={dialog} className="dialog" aria-label={`Turn everything off on ${whose}?`}>
-        <form method="dialog">
-          <h3>Turn everything off on {whose}?</h3>
-          <p>The light and all else that can be switched go off. The infrared sensor goes on watching.</p>
-          <div className="dialog-buttons">
-            <button type="submit" className="button button-quiet">
-              Cancel
-            </button>
-            <button
-              type="submit"
-              className="button button-main"
-              data-testid={`${testId}-confirm`}
-              disabled={lock !== null}
-              onClick={onConfirm}
-            >
-              Turn everything off
-            </button>
-          </div>
-        </form>
-      </dialog>
+      <Dialog
+        ref={dialog}
+        question={`Turn everything off on ${whose}?`}
+        confirm={away > 0 && away === of ? "Queue it" : "Turn everything off"}
+        testId={`${testId}-confirm`}
+        lock={lock}
+        onConfirm={() => onConfirm(queueing.manner)}
+      >
+        <p>The light and all else that can be switched go off. Sensors go on: the infrared sensor stays watching.</p>
+        <QueueChoice queueing={queueing} whose={whose} />
+      </Dialog>
     </>
   );
 }

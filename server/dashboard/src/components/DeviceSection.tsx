@@ -1,16 +1,12 @@
 import { memo, useId } from "react";
-import { duration, moment, NO_VALUE } from "../format";
-import { CLEAN, useControls } from "../link/operator";
-import { inOrder, told } from "../quantities";
-import type { Device } from "../state/model";
-import { useStore } from "../state/store";
-import { useNow, useTick } from "../state/ticker";
 import { DeviceChart } from "../chart/DeviceChart";
-import { accessoryNames, AccessoryTile } from "./AccessoryTile";
-import { AskNote, useStanding } from "./AskNote";
-import { CleanButton } from "./CleanButton";
-import { Chevron } from "./icons";
-import { useLock } from "./lock";
+import { inOrder } from "../quantities";
+import { nameOf, type Device } from "../state/model";
+import { useStore } from "../state/store";
+import { accessoryNames } from "./accessory/kinds";
+import { AccessoryTile } from "./accessory/AccessoryTile";
+import { DeviceAlerts } from "./alerts/DeviceAlerts";
+import { DeviceHead } from "./DeviceHead";
 import { MachineReadings, RoomReadings } from "./Readings";
 
 interface Props {
@@ -25,28 +21,18 @@ export const DeviceSection = memo(function DeviceSection({ name, open, onToggle 
   const body = useId();
   if (!device) return null;
   return (
-    <section className="device" data-testid={`device-${name}`} data-online={device.online} data-open={open} aria-label={name}>
-      <header className="device-head">
-        <h2>
-          <button type="button" className="device-toggle" aria-expanded={open} aria-controls={body} onClick={() => onToggle(name, !open)}>
-            <Chevron />
-            <span className="dot" />
-            <span className="device-name">{name}</span>
-          </button>
-        </h2>
-        <Availability device={device} />
-        <span className="device-tags">
-          {device.simulated && <span className="badge">simulated</span>}
-          {device.tags.map((tag) => (
-            <span key={tag} className="tag">
-              {tag}
-            </span>
-          ))}
-        </span>
-        {open ? <Clean device={name} /> : <Glance device={device} />}
-      </header>
+    <section
+      className="device"
+      data-testid={`device-${name}`}
+      data-online={device.online}
+      data-open={open}
+      data-retired={device.profile.retired}
+      aria-label={nameOf(device)}
+    >
+      <DeviceHead device={device} open={open} body={body} onToggle={onToggle} />
       {open && (
         <div className="device-body" id={body}>
+          <DeviceAlerts device={name} />
           <div className="device-accessories">
             {accessoryNames(device).map((accessory) => (
               <AccessoryTile key={accessory} device={device} name={accessory} />
@@ -67,54 +53,6 @@ export const DeviceSection = memo(function DeviceSection({ name, open, onToggle 
     </section>
   );
 });
-
-function Availability({ device }: { device: Device }) {
-  const skewMs = useStore((state) => state.skewMs);
-  const text = useTick((now) => {
-    const span = duration((now + skewMs - device.since) / 1000);
-    return device.online ? `online for ${span}` : `offline since ${moment(device.since, now + skewMs)}, ${span}`;
-  });
-  return <span className="device-since">{text}</span>;
-}
-
-function Clean({ device }: { device: string }) {
-  const { operator } = useControls();
-  const lock = useLock(device);
-  const standing = useStanding(device, CLEAN, useNow());
-  return (
-    <div className="device-clean">
-      <AskNote device={device} slot={CLEAN} standing={standing} />
-      <CleanButton
-        testId={`btn-${device}-clean`}
-        whose={device}
-        lock={lock}
-        pending={standing.is === "pending"}
-        onConfirm={() => void operator.one(device, CLEAN, "clean")}
-      />
-    </div>
-  );
-}
-
-/** What a closed row tells: the first readings, the light, motion. */
-function Glance({ device }: { device: Device }) {
-  const quantities = inOrder(Object.keys(device.readings)).slice(0, 2);
-  return (
-    <span className="glance">
-      {quantities.map((quantity) => {
-        const reading = device.readings[quantity];
-        const { text, unit } = told(quantity, reading?.value ?? null, reading?.unit ?? "");
-        return (
-          <span key={quantity} className="glance-value" data-failed={text === NO_VALUE}>
-            {text}
-            <span className="unit">{unit}</span>
-          </span>
-        );
-      })}
-      <span className="glance-light" data-on={device.accessories["breath_light"]?.reported === true} title="Light" />
-      <span className="glance-motion" data-now={device.motion?.motion === true} title="Motion" />
-    </span>
-  );
-}
 
 function Training({ device }: { device: Device }) {
   const { training } = device;

@@ -1,7 +1,7 @@
 import { useState } from "react";
 import { useStore } from "../state/store";
 import { Copy } from "./icons";
-import { LampArt } from "./LampArt";
+import { LampArt } from "./accessory/LampArt";
 
 /** No device yet: what to do about it. */
 export function Empty({ only }: { only: string | null }) {

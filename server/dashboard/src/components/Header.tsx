@@ -1,7 +1,9 @@
 import { logout } from "../link/http";
 import { useControls } from "../link/operator";
+import { hrefOf } from "../link/route";
 import { useStore } from "../state/store";
 import { toggleTheme, useTheme } from "../theme";
+import { BellLink } from "./alerts/BellLink";
 import { Leave, Mark, Moon, Sun } from "./icons";
 
 const LINK_WORDS = {
@@ -27,8 +29,10 @@ export function Header() {
   return (
     <header className="header">
       <h1 className="brand" data-lit={lit}>
-        <Mark />
-        Breathlight
+        <a href={hrefOf({ view: "devices" })}>
+          <Mark />
+          Breathlight
+        </a>
       </h1>
       {count > 1 && link === "connected" && (
         <p className="header-summary">
@@ -50,6 +54,7 @@ export function Header() {
           <span className="dot" />
           {LINK_WORDS[link]}
         </span>
+        {link !== "unauthenticated" && <BellLink />}
         <button type="button" className="icon-button" onClick={toggleTheme} aria-label={`Use the ${other} theme`} title={`Use the ${other} theme`}>
           {theme === "dark" ? <Sun /> : <Moon />}
         </button>

@@ -1,4 +1,4 @@
-import { ago, title } from "../format";
+import { ago, moment, title } from "../format";
 import { alarming, shortTitle, tileState, told } from "../quantities";
 import { readingAgeMs, readingLimitMs } from "../state/freshness";
 import type { Reading } from "../state/model";
@@ -19,7 +19,7 @@ export function ReadingTile({ device, quantity, reading, sampleIntervalS, compac
   const now = useNow();
   const skewMs = useStore((state) => state.skewMs);
   const age = readingAgeMs(reading, now, skewMs);
-  const limit = readingLimitMs({ sampleIntervalS });
+  const limit = readingLimitMs({ sampleIntervalS }, reading);
   const state = tileState(reading.value, reading.quality?.state, age > limit);
   const value = told(quantity, reading.value, reading.unit);
   const reason = reading.quality?.reason || (state === "failed" ? "no value from the sensor" : "");
@@ -42,9 +42,10 @@ export function ReadingTile({ device, quantity, reading, sampleIntervalS, compac
         {!compact && (
           <>
             <span className="age">{note(state, age, reason)}</span>
-            {state === "failed" && reading.good && (
-              <span className="age">
-                last good {told(quantity, reading.good.value, reading.unit).text}, {ago(now + skewMs - reading.good.at)}
+            {(state === "failed" || state === "stale") && reading.good && (
+              <span className="age" data-testid="no-data">
+                no data since {moment(reading.good.at, now + skewMs)}
+                {state === "failed" && reading.good.value !== null && `, then ${told(quantity, reading.good.value, reading.unit).text}`}
               </span>
             )}
             <span className="thread" aria-hidden="true" style={{ "--life": Math.max(0, 1 - age / limit).toFixed(2) }} />

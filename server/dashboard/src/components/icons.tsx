@@ -57,6 +57,33 @@ export const Close = () => (
     <path d="m5.5 5.5 9 9M14.5 5.5l-9 9" />
   </Icon>
 );
+export const Sliders = () => (
+  <Icon>
+    <path d="M3.5 6h7M14.5 6h2M3.5 14h2M9.5 14h7" />
+    <circle cx="12.5" cy="6" r="2" />
+    <circle cx="7.5" cy="14" r="2" />
+  </Icon>
+);
+export const Bell = () => (
+  <Icon>
+    <path d="M4 14.25h12c-1.1-1.1-1.6-2.3-1.6-5.1a4.4 4.4 0 0 0-8.8 0c0 2.8-.5 4-1.6 5.1ZM8.4 16.75a1.75 1.75 0 0 0 3.2 0" />
+  </Icon>
+);
+export const History = () => (
+  <Icon>
+    <path d="M4.2 12.4a6.25 6.25 0 1 0 .4-5.6M4 3.9v3.2h3.2M10 6.5V10l2.4 1.6" />
+  </Icon>
+);
+export const Pencil = () => (
+  <Icon>
+    <path d="m12.9 4.3 2.8 2.8-8.6 8.6-3.6.8.8-3.6zM11 6.2 13.8 9" />
+  </Icon>
+);
+export const Back = () => (
+  <Icon>
+    <path d="M12 5 7 10l5 5" />
+  </Icon>
+);
 export const Spinner = () => (
   <svg className="icon spinner" viewBox="0 0 20 20" aria-hidden="true" focusable="false">
     <circle cx="10" cy="10" r="6.5" className="spinner-track" />

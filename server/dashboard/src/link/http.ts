@@ -1,6 +1,8 @@
 /** The relay's HTTP resources that the page uses. */
 
-import type { CommandResult, DeviceSnapshot } from "../contract";
+import type { Alert, AlertState, CommandResult, DeviceProfile, DeviceSnapshot } from "../contract";
+import type { LogRecord } from "../why/record";
+import { words } from "../words";
 
 /** A refusal of the relay, or what stands for one where it did not answer. */
 export class HttpError extends Error {
@@ -29,7 +31,14 @@ async function ask(input: string, init?: RequestInit): Promise<Response> {
   }
   if (response.ok) return response;
   const body = (await response.json().catch(() => null)) as { code?: string; message?: string } | null;
-  throw new HttpError(body?.code ?? `http_${response.status}`, body?.message ?? `The relay answered ${response.status}.`);
+  const code = body?.code ?? `http_${response.status}`;
+  throw new HttpError(code, body?.code ? words(code, body.message) : `The relay answered ${response.status}.`);
+}
+
+async function json<T>(path: string, method = "GET", body?: unknown): Promise<T> {
+  const headers = { "Content-Type": "application/json" };
+  const response = await ask(path, body === undefined ? { method } : { method, headers, body: JSON.stringify(body) });
+  return (response.status === 204 ? null : await response.json()) as T;
 }
 
 /** Change a token for the session cookie. Throws `HttpError`. */
@@ -45,13 +54,65 @@ export async function logout(): Promise<void> {
 
 /** All that is known of one device. Throws `HttpError`. */
 export async function device(name: string): Promise<DeviceSnapshot> {
-  return (await (await ask(`/api/devices/${encodeURIComponent(name)}`)).json()) as DeviceSnapshot;
+  return json(devicePath(name));
 }
 
 /** The newest result of a command at each of its devices. Throws `HttpError`. */
 export async function commandResults(command: string): Promise<CommandResult[]> {
-  const body = (await (await ask(`/api/commands/${encodeURIComponent(command)}`)).json()) as { results?: CommandResult[] };
+  const body = await json<{ results?: CommandResult[] }>(`/api/commands/${encodeURIComponent(command)}`);
   return body.results ?? [];
+}
+
+/** One page of something, newest first; `before` is what the page after it is asked for with, null at the end. */
+export interface Page<T> {
+  items: readonly T[];
+  before: string | null;
+}
+
+/** Alerts of a state, newest first. Throws `HttpError`. */
+export async function alerts(state: AlertState, limit: number, before: string | null): Promise<Page<Alert>> {
+  const body = await json<{ alerts: Alert[]; before?: string | null }>(`/api/alerts?${paging(limit, before)}&state=${state}`);
+  return { items: body.alerts, before: body.before ?? null };
+}
+
+/** Acknowledge or close an alert; the answer is how it stands now. Throws `HttpError`. */
+export async function settle(alert: string, deed: "acknowledge" | "close"): Promise<Alert> {
+  return json(`/api/alerts/${encodeURIComponent(alert)}/${deed}`, "POST", {});
+}
+
+/** What people may say of a device; what is left out stays as it is. */
+export type ProfileChange = Partial<Pick<DeviceProfile, "title" | "place" | "tags" | "time_zone" | "calibration" | "retired">>;
+
+/** Change what people say of a device. Throws `HttpError`. */
+export async function changeProfile(name: string, change: ProfileChange): Promise<void> {
+  await json(devicePath(name), "PATCH", change);
+}
+
+/** Let what a device has recorded go on under another one, and forget the first. Throws `HttpError`. */
+export async function replaceDevice(old: string, by: string): Promise<void> {
+  await json(`${devicePath(by)}/replace`, "POST", { old });
+}
+
+/** Delete a device with all that it has recorded. Throws `HttpError`. */
+export async function deleteDevice(name: string): Promise<void> {
+  await json(`${devicePath(name)}?confirm=${encodeURIComponent(name)}`, "DELETE");
+}
+
+/** What happened at a device, newest first. Throws `HttpError`. */
+export async function deviceLog(name: string, kind: string, limit: number, before: string | null): Promise<Page<LogRecord>> {
+  const kinds = kind === "" ? "" : `&kind=${encodeURIComponent(kind)}`;
+  const body = await json<{ entries: LogRecord[]; before?: string | null }>(
+    `${devicePath(name)}/log?${paging(limit, before)}${kinds}`,
+  );
+  return { items: body.entries, before: body.before ?? null };
+}
+
+function devicePath(name: string): string {
+  return `/api/devices/${encodeURIComponent(name)}`;
+}
+
+function paging(limit: number, before: string | null): string {
+  return new URLSearchParams({ limit: String(limit), ...(before === null ? {} : { before }) }).toString();
 }
 
 /** Readings between two instants (epoch ms), downsampled to about `points` with their extremes. Throws `HttpError`. */
@@ -71,7 +132,7 @@ export function csvHref(name: string, quantities: readonly string[], span: { fro
 }
 
 function readingsPath(name: string, suffix: string): string {
-  return `/api/devices/${encodeURIComponent(name)}/readings${suffix}`;
+  return `${devicePath(name)}/readings${suffix}`;
 }
 
 function query(quantities: readonly string[], { from, to }: { from: number; to: number }): string {

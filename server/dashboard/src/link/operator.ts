@@ -1,7 +1,8 @@
 /** What the buttons do: send a command, and keep the ask in the store until its final result. */
 
 import { createContext, useContext } from "react";
-import type { Action, CommandRequest } from "../contract";
+import { EVENTS, type Action, type CommandRequest } from "../contract";
+import * as http from "./http";
 import { commandName } from "../state/log";
 import type { Store } from "../state/store";
 import type { Relay } from "./relay";
@@ -11,6 +12,9 @@ export const CLEAN = "clean";
 
 /** Whom a command to many is for. */
 export type Group = { all: true } | { tag: string };
+
+/** How a command is meant, beside what it does. */
+export type Manner = Pick<CommandRequest, "lease_s" | "light" | "queue" | "ttl_s">;
 
 export class Operator {
   readonly #store: Store;
@@ -23,28 +27,34 @@ export class Operator {
   }
 
   /** Ask one device; `slot` is an accessory, or `clean`. */
-  async one(device: string, slot: string, action: Action): Promise<void> {
+  async one(device: string, slot: string, action: Action, manner: Manner = {}): Promise<void> {
     const local = this.#local();
-    const ask = { local, device, slot, action, askedAt: Date.now(), command: null, refused: null, mine: true };
+    const ask = { local, device, slot, action, askedAt: Date.now(), command: null, refused: null, mine: true, by: null };
     this.#store.act({ deed: "asked", ask });
-    await this.#send(local, slot, action, { device });
+    await this.#send(local, slot, action, { device }, manner);
   }
 
   /** Ask all devices, or all with a tag. */
-  async many(group: Group, slot: string, action: Action): Promise<void> {
+  async many(group: Group, slot: string, action: Action, manner: Manner = {}): Promise<void> {
     const local = this.#local();
     const label = commandName(action, slot === CLEAN ? null : slot);
     this.#store.act({
       deed: "asked_group",
-      group: { local, label, askedAt: Date.now(), command: null, devices: [], refused: null },
+      group: { local, label, action, slot, askedAt: Date.now(), command: null, devices: [], refused: null },
     });
-    await this.#send(local, slot, action, group);
+    await this.#send(local, slot, action, group, manner);
   }
 
-  async #send(local: string, slot: string, action: Action, target: Group | { device: string }): Promise<void> {
-    const request: CommandRequest = slot === CLEAN ? { action, ...target } : { action, accessory: slot, ...target };
+  async #send(local: string, slot: string, action: Action, target: Group | { device: string }, manner: Manner): Promise<void> {
+    const request: CommandRequest = { action, ...(slot === CLEAN ? {} : { accessory: slot }), ...target, ...manner };
     const ack = await this.#relay.command(request);
     this.#store.act({ deed: "answered", local, action, slot, ack });
+  }
+
+  /** Say of an alert that it was seen, or that it is done with. Throws `HttpError`. */
+  async settle(alert: string, deed: "acknowledge" | "close"): Promise<void> {
+    const body = await http.settle(alert, deed);
+    this.#store.receive({ event: EVENTS.ALERT_PUB_CLIENT, body });
   }
 
   // Not a UUID: those need a secure context, and a relay on a LAN may not have one.

@@ -1,13 +1,14 @@
 /** The page's connection to the relay: the only owner of the Socket.IO client. */
 
 import { io, type Socket } from "socket.io-client";
-import { EVENTS, type Ack, type ClientHello, type CommandRequest } from "../contract";
-import { words } from "../state/commands";
+import { EVENTS, type Ack, type ClientHello, type CommandRequest, type Snapshot } from "../contract";
+import { outcome } from "../state/commands";
 import type { Link } from "../state/model";
 import type { Told } from "../state/reduce";
 import type { Store } from "../state/store";
 import { commandResults, device as deviceByHttp } from "./http";
 import { waitMs } from "./backoff";
+import { words } from "../words";
 
 const ACK_MS = 10_000;
 
@@ -18,6 +19,9 @@ const EVENTS_TO_PAGES = [
   EVENTS.MOTION_PUB_CLIENT,
   EVENTS.MODEL_TRAIN_PUB_CLIENT,
   EVENTS.DEVICE_STATUS_PUB_CLIENT,
+  EVENTS.DEVICE_PROFILE_PUB_CLIENT,
+  EVENTS.DEVICE_REMOVED_PUB_CLIENT,
+  EVENTS.ALERT_PUB_CLIENT,
   EVENTS.COMMAND_RESULT_PUB_CLIENT,
   EVENTS.ERROR_PUB,
 ] as const;
@@ -89,7 +93,7 @@ export class Relay {
 
   #told(told: Told): void {
     this.#store.receive(told);
-    if (told.event === EVENTS.SNAPSHOT_PUB_CLIENT) void this.#catchUp();
+    if (told.event === EVENTS.SNAPSHOT_PUB_CLIENT) void this.#catchUp(told.body);
     if (told.event === EVENTS.DEVICE_STATUS_PUB_CLIENT && told.body.online) void this.#introduce(told.body.device);
   }
 
@@ -102,13 +106,16 @@ export class Relay {
     }
   }
 
-  /** Results are not replayed: ask what became of the commands that were open when the connection was lost. */
-  async #catchUp(): Promise<void> {
-    const { asks } = this.#store.get();
-    const lost = Object.values(asks).filter((ask) => ask.refused?.code === "connection_lost");
-    const commands = [...new Set(lost.map((ask) => ask.command).filter((command) => command !== null))];
+  /** Results are not replayed: ask what became of the commands that were open before, and are not in the snapshot. */
+  async #catchUp({ devices }: Snapshot): Promise<void> {
+    const { asks, results } = this.#store.get();
+    const open = new Set(devices.flatMap((device) => device.commands ?? []).map(({ command }) => command));
+    const lost = Object.values(asks).filter(
+      (ask) => ask.refused?.code === "connection_lost" || outcome(ask, results, Date.now()).phase === "pending",
+    );
+    const commands = [...new Set(lost.map((ask) => ask.command).filter((command) => command !== null && !open.has(command)))];
     // Where the relay no longer knows, the ask stays as lost: the reported state is the truth.
-    for (const answer of await Promise.allSettled(commands.map(commandResults)))
+    for (const answer of await Promise.allSettled(commands.map((command) => commandResults(command ?? ""))))
       if (answer.status === "fulfilled")
         for (const body of answer.value) this.#store.receive({ event: EVENTS.COMMAND_RESULT_PUB_CLIENT, body });
   }

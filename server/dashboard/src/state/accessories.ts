@@ -4,20 +4,31 @@ import type { AccessoryState, ClientModelTrain, ClientMotion } from "../contract
 import { epoch, sentence } from "../format";
 import { withDevice, withLog } from "./change";
 import { instant } from "./instant";
-import { causeName } from "./log";
 import type { Accessory, Motion, State } from "./model";
+import { causeName } from "../words";
 
-/** The contract's body as the page keeps it. */
-export function fromState(body: AccessoryState, now: number): Accessory {
+/** The contract's body as the page keeps it. `before` is what was known until now. */
+export function fromState(body: AccessoryState, now: number, before?: Accessory): Accessory {
+  const reportedAt = epoch(body.reported_at);
   return {
     reported: body.status,
     desired: body.desired ?? null,
-    reportedAt: epoch(body.reported_at),
+    reportedAt,
     arrivedAt: now,
     level: body.level ?? null,
+    light: body.light ?? null,
+    leaseUntil: typeof body.lease_left_s === "number" && reportedAt !== null ? reportedAt + body.lease_left_s * 1000 : null,
+    since: since(body, reportedAt, before),
     cause: body.cause ?? null,
+    by: body.by ?? null,
     fault: body.fault ?? null,
   };
+}
+
+/** Since when it is so. A frame with a number is a change, or what became of a command; the others only say that it is still so. */
+function since(body: AccessoryState, reportedAt: number | null, before: Accessory | undefined): number | null {
+  if (before) return before.reported === body.status ? before.since : reportedAt;
+  return typeof body.id === "number" ? reportedAt : null;
 }
 
 /** An accessory's state was told. */
@@ -27,12 +38,12 @@ export function accessory(state: State, body: AccessoryState, now: number, past:
   const before = state.devices[name]?.accessories[body.accessory];
   const next = withDevice(state, name, now, (device) => ({
     ...device,
-    accessories: { ...device.accessories, [body.accessory]: fromState(body, now) },
+    accessories: { ...device.accessories, [body.accessory]: fromState(body, now, before) },
   }));
   // A change that answers a command has the command's own line.
   if (!before || before.reported === body.status || body.command) return next;
   const at = epoch(body.reported_at) ?? now + state.skewMs;
-  const why = causeName(body.cause);
+  const why = causeName(body.cause, body.by);
   return withLog(next, {
     key: `accessory/${name}/${body.accessory}/${at}`,
     at,

@@ -3,9 +3,10 @@
 import type { Ack, CommandResult } from "../contract";
 import { epoch } from "../format";
 import { withLog } from "./change";
-import { outcome, withResult, words } from "./commands";
+import { isFinal, outcome, withResult } from "./commands";
 import { commandEntry, commandName } from "./log";
 import { slotKey, type Ask, type Link, type State } from "./model";
+import { words } from "../words";
 
 /** The relay's answer to an ask of this page. */
 export interface Answer {
@@ -19,14 +20,19 @@ export interface Answer {
 export function commandResult(state: State, body: CommandResult, now: number): State {
   const results = withResult(state.results, body);
   if (results === state.results) return state;
-  const slot = body.action === "clean" ? "clean" : (body.accessory ?? "");
+  const slot = slotOf(body);
   const key = slotKey(body.device, slot);
   const ask = state.asks[key];
   const next = withLog({ ...state, results }, commandEntry(body, epoch(body.at) ?? now + state.skewMs));
   const waitsForItsId = ask !== undefined && ask.command === null && ask.refused === null;
-  if (body.state !== "sent" || waitsForItsId || ask?.command === body.command) return next;
-  // Asked for elsewhere: every page shows that an answer is awaited.
-  const other: Ask = {
+  const isNews = body.state === "sent" || body.state === "queued";
+  if (!isNews || waitsForItsId || ask?.command === body.command) return next;
+  return { ...next, asks: { ...next.asks, [key]: elsewhere(body, slot, now) } };
+}
+
+/** Asked for elsewhere: every page shows that an answer is awaited. */
+function elsewhere(body: CommandResult, slot: string, now: number): Ask {
+  return {
     local: body.command,
     device: body.device,
     slot,
@@ -35,19 +41,41 @@ export function commandResult(state: State, body: CommandResult, now: number): S
     command: body.command,
     refused: null,
     mine: false,
+    by: body.by ?? null,
   };
-  return { ...next, asks: { ...next.asks, [key]: other } };
+}
+
+/** The commands that a snapshot says are open: what this page gave up for lost, or never heard of, is awaited again. */
+export function resumed(state: State, open: readonly CommandResult[], now: number): State {
+  const asks: Record<string, Ask> = { ...state.asks };
+  let { results } = state;
+  for (const body of open.filter((one) => !isFinal(one.state)).toSorted((a, b) => (a.seq ?? 0) - (b.seq ?? 0))) {
+    const slot = slotOf(body);
+    const key = slotKey(body.device, slot);
+    const ask = asks[key];
+    if (ask && ask.command === null && ask.refused === null) continue;
+    results = withResult(results, body);
+    asks[key] = ask?.command === body.command ? { ...ask, refused: null } : elsewhere(body, slot, now);
+  }
+  return { ...state, asks, results };
+}
+
+/** The part of a device that a result is for. */
+function slotOf(body: CommandResult): string {
+  return body.action === "clean" ? "clean" : (body.accessory ?? "");
 }
 
 /** The page's link changed; asks that are open when it is lost will not hear their answer. */
 export function linked(state: State, link: Link, now: number): State {
   if (state.link.state !== "connected" || link.state === "connected") return { ...state, link };
   // Answers are not replayed, so nothing that is open will hear one. What the device reports says how it went.
+  // What is queued goes on waiting at the relay.
   const refused = { code: "connection_lost", message: words("connection_lost") };
   const asks = Object.fromEntries(
-    Object.entries(state.asks).map(([key, ask]) =>
-      outcome(ask, state.results, now).phase === "pending" ? [key, { ...ask, refused }] : [key, ask],
-    ),
+    Object.entries(state.asks).map(([key, ask]) => {
+      const came = outcome(ask, state.results, now);
+      return came.phase === "pending" && came.state !== "queued" ? [key, { ...ask, refused }] : [key, ask];
+    }),
   );
   return { ...state, link, asks, group: state.group && { ...state.group, refused } };
 }
@@ -61,7 +89,7 @@ export function answered(state: State, answer: Answer, now: number): State {
     const devices = ack.devices ?? [];
     const asks = devices.map((device): [string, Ask] => [
       slotKey(device, slot),
-      { local, device, slot, action, askedAt: now, command, refused, mine: true },
+      { local, device, slot, action, askedAt: now, command, refused, mine: true, by: null },
     ]);
     return {
       ...state,

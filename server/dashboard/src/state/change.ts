@@ -1,7 +1,7 @@
 /** The steps that every handler of the reducer is made of. */
 
 import { logged } from "./log";
-import type { Device, LogEntry, State } from "./model";
+import { UNKNOWN_PROFILE, type Device, type LogEntry, type State } from "./model";
 
 /** A device of which only the name is known. */
 export function newcomer(name: string, since: number): Device {
@@ -9,10 +9,13 @@ export function newcomer(name: string, since: number): Device {
     name,
     online: true,
     since,
+    reason: null,
+    flapping: false,
+    profile: UNKNOWN_PROFILE,
     sampleIntervalS: null,
     statusIntervalS: null,
     simulated: false,
-    tags: [],
+    infos: {},
     readings: {},
     accessories: {},
     motion: null,

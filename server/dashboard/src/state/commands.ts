@@ -1,6 +1,8 @@
 /** What became of a command: the ask of this page together with the results of the relay. */
 
 import type { CommandResult, CommandState } from "../contract";
+import { epoch } from "../format";
+import { words } from "../words";
 import { slotKey, type Ask, type GroupAsk, type State } from "./model";
 
 /** Results of this many commands are kept. */
@@ -8,30 +10,31 @@ const KEPT = 200;
 /** The relay always ends a command; should its last word be lost all the same, the page stops waiting. */
 export const GIVE_UP_MS = 60_000;
 
-const WORDS: Record<string, string> = {
-  connection_lost: "The connection was lost before the answer came. The state shown is what the device last reported.",
-  no_ack: "The relay did not take the command in time.",
-  no_answer: "The device did not confirm in time; its state is what it last reported.",
-  device_offline: "The device is not connected; nothing was sent.",
-  forbidden: "Your token's role may not do this.",
-};
+const FINAL: ReadonlySet<CommandState> = new Set(["verified", "expired", "refused", "superseded", "failed"]);
+/** How far a command has come. A late frame never takes it back. */
+const PROGRESS: readonly CommandState[] = ["queued", "sent", "accepted", "applied"];
 
 export type Outcome =
-  | { phase: "pending"; state: CommandState | "asking" }
+  | { phase: "pending"; state: CommandState | "asking"; until: number | null }
   | { phase: "done"; ok: true; result: CommandResult }
-  | { phase: "done"; ok: false; code: string; message: string };
+  | { phase: "done"; ok: false; state: CommandState | null; code: string; message: string };
 
 /** Whether a command state is one of the five that are final. */
 export function isFinal(state: CommandState): boolean {
-  return state !== "sent" && state !== "accepted";
+  return FINAL.has(state);
+}
+
+/** How far it has come: 0 (queued) to 3 (applied). */
+export function progress(state: CommandState): number {
+  return PROGRESS.indexOf(state);
 }
 
 /** The results with one more, the oldest commands forgotten. */
 export function withResult(results: State["results"], result: CommandResult): State["results"] {
   const known = results[result.command];
   const before = known?.[result.device];
-  // A late "sent" never takes back a final word.
-  if (before && isFinal(before.state) && !isFinal(result.state)) return results;
+  // A late "sent" never takes back what came after it, and there is one final word.
+  if (before && (isFinal(before.state) || (!isFinal(result.state) && progress(result.state) < progress(before.state)))) return results;
   const next = { ...results, [result.command]: { ...known, [result.device]: result } };
   if (!known) for (const command of Object.keys(next).slice(0, -KEPT)) delete next[command];
   return next;
@@ -43,41 +46,47 @@ export function outcome(ask: Ask, results: State["results"], now: number): Outco
   if (result && isFinal(result.state)) {
     return result.state === "verified"
       ? { phase: "done", ok: true, result }
-      : { phase: "done", ok: false, code: result.code, message: words(result.code, result.message) };
+      : { phase: "done", ok: false, state: result.state, code: result.code, message: words(result.code, result.message) };
   }
-  if (ask.refused) return { phase: "done", ok: false, ...ask.refused };
-  if (now - ask.askedAt > GIVE_UP_MS) return { phase: "done", ok: false, code: "no_answer", message: words("no_answer") };
-  return { phase: "pending", state: result?.state ?? "asking" };
+  if (ask.refused) return { phase: "done", ok: false, state: null, ...ask.refused };
+  if (isLate(ask.askedAt, result, now))
+    return { phase: "done", ok: false, state: null, code: "no_answer", message: words("no_answer") };
+  return { phase: "pending", state: result?.state ?? "asking", until: result ? epoch(result.expires_at) : null };
 }
 
-/** A code in words: what the relay said, else what the page knows about the code. */
-export function words(code: string, message?: string | null): string {
-  return message || WORDS[code] || code.replaceAll("_", " ");
+/** Whether nothing will come any more. What is queued may wait until it ends, and then for its answer. */
+function isLate(askedAt: number, result: CommandResult | undefined, now: number): boolean {
+  const end = result ? epoch(result.expires_at) : null;
+  return now - Math.max(askedAt, end ?? 0) > GIVE_UP_MS;
 }
 
 export interface Tally {
   asked: number;
   done: number;
+  /** Away: it waits for them. */
+  queued: number;
   failed: { device: string; code: string; message: string }[];
   pending: boolean;
 }
 
 /** How far a command to many devices has come. */
 export function tally(group: GroupAsk, results: State["results"], now: number): Tally {
-  if (group.command === null) return { asked: 0, done: 0, failed: [], pending: group.refused === null };
-  const late = now - group.askedAt > GIVE_UP_MS || group.refused !== null;
+  if (group.command === null) return { asked: 0, done: 0, queued: 0, failed: [], pending: group.refused === null };
   const finals = group.devices.map((device) => ({ device, result: results[group.command ?? ""]?.[device] }));
   const failed: Tally["failed"] = [];
   let done = 0;
+  let queued = 0;
   let open = 0;
   for (const { device, result } of finals) {
     if (result?.state === "verified") done += 1;
     else if (result && isFinal(result.state))
       failed.push({ device, code: result.code, message: words(result.code, result.message) });
-    else if (late) failed.push({ device, code: "no_answer", message: words("no_answer") });
+    else if (group.refused) failed.push({ device, ...group.refused });
+    else if (isLate(group.askedAt, result, now)) failed.push({ device, code: "no_answer", message: words("no_answer") });
+    else if (result?.state === "queued") queued += 1;
     else open += 1;
   }
-  return { asked: group.devices.length, done, failed, pending: open > 0 };
+  return { asked: group.devices.length, done, queued, failed, pending: open > 0 };
 }
 
 /** The newest ask at one part of one device. */

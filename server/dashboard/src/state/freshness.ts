@@ -17,9 +17,9 @@ export function ageMs(at: number | null, arrivedAt: number, now: number, skewMs:
   return Math.max(0, sinceArrival, sinceTaken);
 }
 
-/** When readings of a device become stale, in ms of age. */
-export function readingLimitMs(device: Pick<Device, "sampleIntervalS">): number {
-  return INTERVALS * 1000 * (device.sampleIntervalS ?? DEFAULT_SAMPLE_S);
+/** When a reading becomes stale, in ms of age: by its own schedule where the relay told that, else by its device's interval. */
+export function readingLimitMs(device: Pick<Device, "sampleIntervalS">, reading?: Pick<Reading, "staleAfterS">): number {
+  return 1000 * (reading?.staleAfterS ?? INTERVALS * (device.sampleIntervalS ?? DEFAULT_SAMPLE_S));
 }
 
 /** When a reported state becomes stale, in ms of age. */

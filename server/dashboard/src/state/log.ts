@@ -1,20 +1,13 @@
 /** The activity log: what a person would want to read, newest first. */
 
-import type { Action, Cause, CommandResult } from "../contract";
+import type { Action, CommandResult } from "../contract";
 import { latency, sentence, title } from "../format";
-import { isFinal, words } from "./commands";
+import { isFinal } from "./commands";
 import type { LogEntry } from "./model";
+import { stateName, words } from "../words";
 
 const KEPT = 150;
 
-const CAUSES: Record<Cause, string> = {
-  user: "by a command",
-  rule: "by a rule",
-  lease: "its time was up",
-  clean: "everything was turned off",
-  local_fault: "a fault on the device",
-  restart: "the device started or stopped",
-};
 
 /** The log with an entry on top, or with the entry of the same key replaced where it stands. */
 export function logged(log: readonly LogEntry[], entry: LogEntry): readonly LogEntry[] {
@@ -31,18 +24,13 @@ export function commandName(action: Action, accessory: string | null | undefined
   return action === "check" ? `Check ${name.toLowerCase()}` : `${name} ${action}`;
 }
 
-/** Why a state is what it is, in words; empty where the device did not say. */
-export function causeName(cause: Cause | null | undefined): string {
-  return cause ? CAUSES[cause] : "";
-}
-
 /** A command's entry: one line that changes as the command goes on. */
 export function commandEntry(result: CommandResult, at: number): LogEntry {
   const name = commandName(result.action, result.accessory);
   const entry = { key: `command/${result.command}/${result.device}`, at, kind: "command", device: result.device } as const;
-  if (!isFinal(result.state)) return { ...entry, tone: "plain", text: `${name}: ${result.state}` };
+  if (!isFinal(result.state)) return { ...entry, tone: "plain", text: `${name}: ${stateName(result.state)}` };
   if (result.state !== "verified")
-    return { ...entry, tone: "bad", text: `${name}: ${result.state}. ${words(result.code, result.message)}` };
+    return { ...entry, tone: "bad", text: `${name}: ${stateName(result.state)}. ${words(result.code, result.message)}` };
   const answer = result.action === "check" && typeof result.status === "boolean" ? `, it is ${result.status ? "on" : "off"}` : "";
   const speed = typeof result.elapsed_ms === "number" ? ` in ${latency(result.elapsed_ms)}` : "";
   return { ...entry, tone: "good", text: `${name}: confirmed${speed}${answer}` };

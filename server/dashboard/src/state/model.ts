@@ -1,6 +1,17 @@
 /** What the page knows. All times are epoch milliseconds: the relay's clock where a field says "at", this machine's in `arrivedAt`. */
 
-import type { Action, Cause, ClientModelTrain, CommandResult, Fault, Quality } from "../contract";
+import type {
+  Absence,
+  AccessoryInfo,
+  Action,
+  Alert,
+  Cause,
+  ClientModelTrain,
+  CommandResult,
+  Fault,
+  LightOptions,
+  Quality,
+} from "../contract";
 
 /** How the page is connected. `lostAt` and `retryAt` are this machine's time; `retryAt` is null while a try is under way. */
 export type Link =
@@ -19,7 +30,12 @@ export interface Reading {
   stream: string | null;
   id: number | null;
   quality: Quality | null;
-  good: { value: number; at: number } | null;
+  /** The last good value; the value itself is null where only its time is known. */
+  good: { value: number | null; at: number } | null;
+  /** By the schedule of its own sensor; null: by the device's interval. */
+  staleAfterS: number | null;
+  /** What the relay added to the sensor's value; null where that is not known. */
+  offset: number | null;
 }
 
 /** The truths of one accessory: what was asked for, and what it reported. The third, the link, is the device's. */
@@ -31,8 +47,27 @@ export interface Accessory {
   arrivedAt: number;
   /** Brightness when it reported, 0 to 1. */
   level: number | null;
+  /** How a breathing light breathes now. */
+  light: LightOptions | null;
+  /** When its lease ends, unless it is renewed. */
+  leaseUntil: number | null;
+  /** Since when it is so; null where this page has not seen it change. */
+  since: number | null;
   cause: Cause | null;
+  /** Who gave the command that made it so. */
+  by: string | null;
   fault: Fault | null;
+}
+
+/** A device as people know it. */
+export interface Profile {
+  title: string | null;
+  place: string | null;
+  tags: readonly string[];
+  timeZone: string | null;
+  /** Added to every value of a quantity, in its unit. */
+  calibration: Readonly<Record<string, number>>;
+  retired: boolean;
 }
 
 export interface Motion {
@@ -45,11 +80,17 @@ export interface Device {
   name: string;
   online: boolean;
   since: number;
+  /** Why it is offline. */
+  reason: Absence | null;
+  /** It comes and goes. */
+  flapping: boolean;
+  profile: Profile;
   /** Seconds between rounds: what the device said, else what is observed. */
   sampleIntervalS: number | null;
   statusIntervalS: number | null;
   simulated: boolean;
-  tags: readonly string[];
+  /** What it says of its accessories, by name. */
+  infos: Readonly<Record<string, AccessoryInfo>>;
   readings: Readonly<Record<string, Reading>>;
   accessories: Readonly<Record<string, Accessory>>;
   motion: Motion | null;
@@ -70,19 +111,23 @@ export interface Ask {
   refused: { code: string; message: string } | null;
   /** False for a command of another page or program. */
   mine: boolean;
+  /** Who asked, where that was elsewhere and is known. */
+  by: string | null;
 }
 
 /** A command to many devices, as one press of a button. */
 export interface GroupAsk {
   local: string;
   label: string;
+  action: Action;
+  slot: string;
   askedAt: number;
   command: string | null;
   devices: readonly string[];
   refused: { code: string; message: string } | null;
 }
 
-export type LogKind = "command" | "motion" | "device" | "sensor" | "accessory" | "training" | "link" | "error";
+export type LogKind = "alert" | "command" | "motion" | "device" | "sensor" | "accessory" | "training" | "link" | "error";
 export type Tone = "plain" | "good" | "bad" | "lit";
 
 export interface LogEntry {
@@ -114,6 +159,10 @@ export interface State {
   /** Per command and device, the latest result. Bounded: the oldest commands go first. */
   results: Readonly<Record<string, Readonly<Record<string, CommandResult>>>>;
   log: readonly LogEntry[];
+  /** Alerts that are not closed, by their id. */
+  alerts: Readonly<Record<string, Alert>>;
+  /** Alerts that were closed while this page looked on, newest first. Bounded. */
+  closed: readonly Alert[];
 }
 
 export const EMPTY: State = {
@@ -130,7 +179,24 @@ export const EMPTY: State = {
   group: null,
   results: {},
   log: [],
+  alerts: {},
+  closed: [],
 };
+
+/** What people know of a device that nobody has said anything of. */
+export const UNKNOWN_PROFILE: Profile = {
+  title: null,
+  place: null,
+  tags: [],
+  timeZone: null,
+  calibration: {},
+  retired: false,
+};
+
+/** What people call a device. */
+export function nameOf({ name, profile }: Pick<Device, "name" | "profile">): string {
+  return profile.title ?? name;
+}
 
 /** Where the ask of one part of one device is kept. */
 export function slotKey(device: string, slot: string): string {

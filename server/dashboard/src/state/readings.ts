@@ -27,6 +27,8 @@ export function sensorData(state: State, body: ClientSensorData, now: number, pa
         id: body.id,
         quality,
         good: value === null ? (before?.good ?? null) : { value, at: takenAt ?? now + state.skewMs },
+        staleAfterS: before?.staleAfterS ?? null,
+        offset: body.calibration?.[quantity] ?? 0,
       };
     }
     return { ...device, online: true, readings, sampleIntervalS: device.sampleIntervalS ?? pace(device, takenAt) };

@@ -3,10 +3,13 @@
 import {
   EVENTS,
   type AccessoryState,
+  type Alert,
   type ClientModelTrain,
   type ClientMotion,
   type ClientSensorData,
   type CommandResult,
+  type DeviceProfile,
+  type DeviceRemoved,
   type DeviceSnapshot,
   type DeviceStatus,
   type ErrorBody,
@@ -15,10 +18,11 @@ import {
 import { accessory, motion, training } from "./accessories";
 import { answered, commandResult, linked, type Answer } from "./asks";
 import { counted, isPast, withLog } from "./change";
-import { words } from "./commands";
-import { deviceStatus, introduced, snapshot } from "./devices";
+import { alertNews } from "./alerts";
+import { deviceProfile, deviceRemoved, deviceStatus, introduced, snapshot } from "./devices";
 import { slotKey, type Ask, type GroupAsk, type Link, type State } from "./model";
 import { sensorData } from "./readings";
+import { words } from "../words";
 
 /** What the relay may tell a page: a contract event and its body. */
 export type Told =
@@ -28,6 +32,9 @@ export type Told =
   | { event: typeof EVENTS.MOTION_PUB_CLIENT; body: ClientMotion }
   | { event: typeof EVENTS.MODEL_TRAIN_PUB_CLIENT; body: ClientModelTrain }
   | { event: typeof EVENTS.DEVICE_STATUS_PUB_CLIENT; body: DeviceStatus }
+  | { event: typeof EVENTS.DEVICE_PROFILE_PUB_CLIENT; body: DeviceProfile }
+  | { event: typeof EVENTS.DEVICE_REMOVED_PUB_CLIENT; body: DeviceRemoved }
+  | { event: typeof EVENTS.ALERT_PUB_CLIENT; body: Alert }
   | { event: typeof EVENTS.COMMAND_RESULT_PUB_CLIENT; body: CommandResult }
   | { event: typeof EVENTS.ERROR_PUB; body: ErrorBody };
 
@@ -60,6 +67,12 @@ function told(state: State, { event, body }: Told, now: number): State {
       return training(counted(state, body.cursor), body, now, isPast(state, body.cursor));
     case EVENTS.DEVICE_STATUS_PUB_CLIENT:
       return deviceStatus(counted(state, body.cursor), body, now);
+    case EVENTS.DEVICE_PROFILE_PUB_CLIENT:
+      return deviceProfile(state, body, now);
+    case EVENTS.DEVICE_REMOVED_PUB_CLIENT:
+      return deviceRemoved(state, body, now);
+    case EVENTS.ALERT_PUB_CLIENT:
+      return alertNews(counted(state, body.cursor), body);
     case EVENTS.COMMAND_RESULT_PUB_CLIENT:
       return commandResult(state, body, now);
     case EVENTS.ERROR_PUB:

@@ -1,4 +1,4 @@
-/** The one store of the page: the reducer's state, who listens to it, and who wants each live round. */
+/** The one store of the page: the reducer's state, who listens to it, and who wants each live round or piece of news. */
 
 import { useSyncExternalStore } from "react";
 import { EVENTS, type ClientSensorData } from "../contract";
@@ -13,6 +13,9 @@ const ONCE = new Set<string>([
   EVENTS.MODEL_TRAIN_PUB_CLIENT,
 ]);
 
+/** With a thousand devices there are hundreds of frames a second: what listens hears of them at most this often. */
+const QUIET_MS = 40;
+
 type Listener = () => void;
 type RoundListener = (round: ClientSensorData) => void;
 
@@ -21,7 +24,10 @@ export class Store {
   readonly #seen = new Seen();
   readonly #listeners = new Set<Listener>();
   readonly #rounds = new Map<string, Set<RoundListener>>();
+  readonly #news = new Map<string, Set<Listener>>();
   readonly #clock: () => number;
+  #resting: ReturnType<typeof setTimeout> | undefined;
+  #owed = false;
 
   /** `clock` gives this machine's time in epoch ms. */
   constructor(clock: () => number = Date.now) {
@@ -38,7 +44,11 @@ export class Store {
   /** Take in what the relay told; a frame that was seen before changes nothing. */
   receive(told: Told): void {
     if (ONCE.has(told.event) && !this.#seen.admit(told.body as Keyed)) return;
-    this.#set(reduce(this.#state, told, this.#clock()));
+    const before = this.#state;
+    this.#set(reduce(before, told, this.#clock()));
+    const device = newsOf(told, before);
+    if (told.event === EVENTS.SNAPSHOT_PUB_CLIENT) for (const listeners of this.#news.values()) for (const listener of listeners) listener();
+    if (device) for (const listener of this.#news.get(device) ?? []) listener();
     if (told.event === EVENTS.SENSOR_DATA_PUB_CLIENT && told.body.device)
       for (const listener of this.#rounds.get(told.body.device) ?? []) listener(told.body);
   }
@@ -46,6 +56,7 @@ export class Store {
   /** Something happened on the page itself. */
   act(deed: Deed): void {
     this.#set(reduce(this.#state, deed, this.#clock()));
+    this.#flush();
   }
 
   /** Hear every new round of one device, in the order of arrival. */
@@ -55,10 +66,47 @@ export class Store {
     return () => listeners.delete(listener);
   }
 
+  /** Hear that something happened at a device that its log tells of, or may have while the page was cut off. */
+  onNews(device: string, listener: Listener): () => void {
+    const listeners = this.#news.get(device) ?? new Set();
+    this.#news.set(device, listeners.add(listener));
+    return () => listeners.delete(listener);
+  }
+
   #set(state: State): void {
     if (state === this.#state) return;
     this.#state = state;
+    this.#owed = true;
+    if (this.#resting !== undefined) return;
+    this.#flush();
+    this.#resting = setTimeout(() => {
+      this.#resting = undefined;
+      this.#flush();
+    }, QUIET_MS);
+  }
+
+  #flush(): void {
+    if (!this.#owed) return;
+    this.#owed = false;
     for (const listener of this.#listeners) listener();
+  }
+}
+
+/** The device whose log has one more line; null for what only says that all is as before. */
+function newsOf({ event, body }: Told, before: State): string | null {
+  switch (event) {
+    case EVENTS.ACCESSORY_STATUS_PUB_CLIENT: {
+      const known = before.devices[body.device ?? ""]?.accessories[body.accessory];
+      return typeof body.id === "number" || known?.reported !== body.status ? (body.device ?? null) : null;
+    }
+    case EVENTS.MOTION_PUB_CLIENT:
+    case EVENTS.DEVICE_STATUS_PUB_CLIENT:
+    case EVENTS.DEVICE_PROFILE_PUB_CLIENT:
+    case EVENTS.COMMAND_RESULT_PUB_CLIENT:
+    case EVENTS.ALERT_PUB_CLIENT:
+      return body.device ?? null;
+    default:
+      return null;
   }
 }
 
@@ -66,5 +114,6 @@ export const store = new Store();
 
 /** A part of the state. `select` must return the same value while nothing it looks at has changed. */
 export function useStore<T>(select: (state: State) => T): T {
-  return useSyncExternalStore(store.subscribe, () => select(store.get()));
+  const get = () => select(store.get());
+  return useSyncExternalStore(store.subscribe, get, get);
 }

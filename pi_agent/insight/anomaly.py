@@ -7,8 +7,6 @@ a short mean, each from a long mean. Nothing is assumed of units, of distributio
 from collections import deque
 from typing import Final
 
-from pi_agent.training.climate import known
-
 LONG: Final = 0.005
 """Share of each value in the long mean: it remembers some 200 values."""
 SHORT: Final = 0.05
@@ -61,9 +59,3 @@ class AnomalyScore:
             recent.pop()
         recent.append((self._count, score))
         return score if score > highest else 0.0
-
-
-def score_of(scores: dict[str, AnomalyScore], quantity: str, value: float | None) -> float:
-    """The score of one reading of `quantity`, beginning a new series for one that was not seen before."""
-    usable = known(value)
-    return scores.setdefault(quantity, AnomalyScore()).see(usable) if usable is not None else 0.0

@@ -40,6 +40,7 @@ SEVERITY: Final = {
     FindingKind.DRIFT: Severity.WARNING,
     FindingKind.STUCK: Severity.WARNING,
     FindingKind.SILENT: Severity.CRITICAL,
+    FindingKind.UNUSUAL_MOTION: Severity.WARNING,
 }
 
 
@@ -125,6 +126,10 @@ class SlotRules:
             found += self._drift(now)
         self._past.append(now)
         return found
+
+    def skip(self, slots: int) -> None:
+        """Let so many slots pass of which nobody can say anything, such as while the agent was not running."""
+        self._past.extend([None] * slots)
 
     def _begin(self, kind: FindingKind, cause: str) -> Iterator[Found]:
         if kind not in self._active:

@@ -37,11 +37,21 @@ def load(kind: type[S], file: Path | None, environ: Mapping[str, str], prefix: s
             path = variable.removeprefix(prefix).lower().split("__")
             leaf = _leaf_type(kind, path, variable, text)
             _put(tree, path, _from_text(leaf, text, variable))
+    return _checked(kind, tree, "")
+
+
+def convert(kind: type[S], tree: Mapping[str, Any], name: str) -> S:
+    """Settings of `kind` from the table that was read for the setting `name`. Raises `SettingsError` like `load`."""
+    _refuse_unknown(kind, tree, f"{name}.")
+    return _checked(kind, tree, f"{name}.")
+
+
+def _checked(kind: type[S], tree: Mapping[str, Any], prefix: str) -> S:
     try:
         return msgspec.convert(tree, kind)
     except msgspec.ValidationError as error:
         setting, value, annotation = _located(str(error), tree, kind)
-        raise SettingsError(setting, value, _remedy(str(error), annotation)) from None
+        raise SettingsError(prefix + setting, value, _remedy(str(error), annotation)) from None
 
 
 def names(kind: type[Struct], prefix: str = "") -> Iterator[tuple[str, msgspec.structs.FieldInfo]]:

@@ -23,13 +23,14 @@ from server.doors.http.page import page_routes
 from server.doors.http.session import session_routes
 from server.doors.pi import PiDoor
 from server.doors.root import RootDoor
+from server.doors.telemetry import TelemetryDoor
 from server.fanout.broadcast import Broadcast
 from server.fanout.port import Port
 from server.metrics import Metrics
 from server.security.front import MAX_BODY_BYTES, Front
 from server.security.identity import Gatekeeper, Identity, Role
 from server.security.rate import RateLimit
-from server.services.commands import Commands
+from server.services.commands import Commands, Records, Restart
 from server.services.ingest import Ingest
 from server.services.presence import Presence
 from server.services.profiles import Profiles
@@ -39,6 +40,7 @@ from server.services.restore import restore
 from server.services.snapshot import Snapshots
 from server.settings import RelaySettings, RetentionPolicy
 from server.state.devices import Registry
+from server.storage.commands import CommandBook
 from server.storage.engine import Database
 from server.storage.failures import DatabaseFailed
 from server.storage.history import History
@@ -50,7 +52,7 @@ from server.storage.tokens import Tokens
 from server.upkeep import Upkeep, open_database
 from shared import VERSION, logs, sdnotify
 from shared.clock import Clock, SystemClock
-from shared.contract.payloads import FINAL_STATES, CommandResult
+from shared.contract.payloads import FINAL_STATES, CommandResult, CommandState
 from shared.contract.spec import Namespace
 from shared.settings import SettingsError
 
@@ -155,9 +157,10 @@ def create_app(settings: RelaySettings, storage: Storage, clock: Clock) -> Relay
     registry = Registry(settings.groups)
     broadcast = Broadcast(port)
     live = LiveFrames()
-    commands = Commands(registry, broadcast, clock, settings.command_ttl_s, defer=port.spawn)
-    commands.observers.append(_counting(metrics))
     time = RelayTime(clock)
+    book = CommandBook(storage.database)
+    commands = Commands(registry, broadcast, book, clock, time, settings.command_ttl_s, defer=port.spawn)
+    commands.observers.append(_counting(metrics))
     presence = Presence(registry, broadcast, commands, storage.recorder, clock, time)
     ingest = Ingest(registry, broadcast, commands, storage.recorder, live, clock)
     snapshots = Snapshots(registry, clock, lambda: storage.recorder.cursor, demo=settings.demo)
@@ -169,6 +172,7 @@ def create_app(settings: RelaySettings, storage: Storage, clock: Clock) -> Relay
     )
     profiles.restore()
     restore(registry, storage.history.latest_state())
+    Restart(commands, registry, book, clock, time).run()
 
     pi_guard = Guard(port, Namespace.PI, RateLimit(settings.limits.device_events_per_s), metrics)
     root_guard = Guard(port, Namespace.ROOT, RateLimit(settings.limits.device_events_per_s), metrics)
@@ -176,7 +180,7 @@ def create_app(settings: RelaySettings, storage: Storage, clock: Clock) -> Relay
     doors = (
         PiDoor(port, pi_guard, gatekeeper, registry, presence, ingest, commands),
         ClientDoor(port, client_guard, gatekeeper, broadcast, snapshots, replay, commands),
-        RootDoor(port, root_guard, gatekeeper, ()),
+        RootDoor(port, root_guard, gatekeeper, (TelemetryDoor(port),)),
     )
     for routes in (
         page_routes(),
@@ -184,11 +188,11 @@ def create_app(settings: RelaySettings, storage: Storage, clock: Clock) -> Relay
         session_routes(gatekeeper),
         device_routes(gatekeeper, registry, snapshots, profiles),
         history_routes(gatekeeper, registry, storage.history, clock),
-        command_routes(gatekeeper, commands),
+        command_routes(gatekeeper, commands, Records(commands.ledger, book)),
     ):
         flask.register_blueprint(routes)
     handle_errors(flask, metrics)
-    _watch(metrics, registry, port, storage)
+    _watch(metrics, registry, port, storage, commands)
     return Relay(flask, port, commands, doors, (pi_guard, client_guard, root_guard), storage)
 
 
@@ -283,7 +287,7 @@ def _counting(metrics: Metrics) -> Callable[[CommandResult], None]:
     return count
 
 
-def _watch(metrics: Metrics, registry: Registry, port: Port, storage: Storage) -> None:
+def _watch(metrics: Metrics, registry: Registry, port: Port, storage: Storage, commands: Commands) -> None:
     metrics.watch("devices", "Devices that have been seen.", lambda: len(registry))
     metrics.watch("devices_online", "Devices that are connected.", lambda: sum(device.online for device in registry))
     metrics.watch("connections", "Open Engine.IO connections.", port.connections)
@@ -291,6 +295,9 @@ def _watch(metrics: Metrics, registry: Registry, port: Port, storage: Storage) -
     metrics.watch("connections_reaped", "Connections closed because they joined nothing.", lambda: port.reaped)
     metrics.watch("slow_consumers", "Connections closed because they did not read.", lambda: port.slow_consumers)
     metrics.watch("binary_refused", "Binary messages refused.", lambda: port.refused_binary)
+    depth = commands.ledger.depth
+    metrics.watch("commands_open", "Commands without a final result.", depth)
+    metrics.watch("commands_queued", "Those of them that wait for their device.", lambda: depth(CommandState.QUEUED))
     metrics.watch("events_waiting", "Events offered and not committed yet.", lambda: storage.recorder.waiting)
     metrics.watch("database_ok", "Whether events can be stored: 1 or 0.", lambda: float(storage.recorder.healthy()))
     metrics.watch("database_bytes", "What the database takes.", lambda: _space(storage).used_bytes)

@@ -6,12 +6,14 @@ from shared.clock import iso_utc, local_text
 from shared.contract.events import (
     ACCESSORIES,
     ACCESSORY_STATUS_PUB_CLIENT,
+    FURTHER,
     MODEL_TRAIN_PUB_CLIENT,
     MODEL_TRAIN_PUB_PI,
     MOTION_PUB_CLIENT,
     MOTION_PUB_PI,
     SENSOR_DATA_PUB_CLIENT,
     SENSOR_DATA_PUB_PI,
+    accessory_events,
 )
 from shared.contract.payloads import (
     AccessoryState,
@@ -32,6 +34,18 @@ from shared.wire import StrictJson
 TRAINED = "face_model"
 """The original's name for what is trained."""
 _ACCESSORY_OF = {events.status.name: accessory for accessory, events in ACCESSORIES.items()}
+_FURTHER = f"{FURTHER.status.name}/"
+
+
+def stored_as(accessory: str) -> str:
+    """Under which name the log has an accessory's status: of each one it keeps the newest."""
+    events = accessory_events(accessory)
+    return f"{_FURTHER}{accessory}" if events is FURTHER else events.status.name
+
+
+def accessory_of(event: str) -> str | None:
+    """The accessory whose status the log has under this name; None for other events."""
+    return event.removeprefix(_FURTHER) if event.startswith(_FURTHER) else _ACCESSORY_OF.get(event)
 
 
 def sensor_data(device: str, body: SensorData, cursor: int) -> ClientSensorData:
@@ -71,7 +85,8 @@ def replayed(event: str, device: str, body: str, at: datetime, cursor: int) -> t
         return MOTION_PUB_CLIENT, motion(device, parse(Motion, decoded), cursor)
     if event == MODEL_TRAIN_PUB_PI.name:
         return MODEL_TRAIN_PUB_CLIENT, training(device, parse(ModelTrain, decoded), at, cursor)
-    if event in _ACCESSORY_OF:
+    accessory = accessory_of(event)
+    if accessory is not None:
         body_in = parse(AccessoryStatus, decoded)
-        return ACCESSORY_STATUS_PUB_CLIENT, change(device, _ACCESSORY_OF[event], body_in, at, cursor)
+        return ACCESSORY_STATUS_PUB_CLIENT, change(device, accessory, body_in, at, cursor)
     return None

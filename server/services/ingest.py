@@ -28,7 +28,6 @@ from shared.contract.events import (
     MOTION_PUB_PI,
     SENSOR_DATA_PUB_CLIENT,
     SENSOR_DATA_PUB_PI,
-    accessory_events,
 )
 from shared.contract.payloads import (
     AccessoryStatus,
@@ -81,7 +80,7 @@ class Ingest:
             device.note_readings(body, now)
             return SENSOR_DATA_PUB_CLIENT, frames.sensor_data(name, body, self._recorder.cursor)
 
-        event = self._event(SENSOR_DATA_PUB_PI, name, body, body.id, now, readings=body.data)
+        event = self._event(SENSOR_DATA_PUB_PI.name, name, body, body.id, now, readings=body.data)
         return self._take(event, note)
 
     def motion(self, name: str, body: Motion) -> Ack:
@@ -93,7 +92,7 @@ class Ingest:
             device.note_motion(frame, now)
             return MOTION_PUB_CLIENT, frame
 
-        return self._take(self._event(MOTION_PUB_PI, name, body, body.id, now), note)
+        return self._take(self._event(MOTION_PUB_PI.name, name, body, body.id, now), note)
 
     def model_train(self, name: str, body: ModelTrain) -> Ack:
         """News of a training job."""
@@ -103,7 +102,7 @@ class Ingest:
             device.training = frames.training(name, body, now, self._recorder.cursor)
             return MODEL_TRAIN_PUB_CLIENT, device.training
 
-        return self._take(self._event(MODEL_TRAIN_PUB_PI, name, body, body.id, now), note)
+        return self._take(self._event(MODEL_TRAIN_PUB_PI.name, name, body, body.id, now), note)
 
     def dropped(self, name: str, body: Dropped) -> Ack:
         """Events that the device gave up: what a gap in its ids means."""
@@ -119,16 +118,19 @@ class Ingest:
         drop = None
         if stream is not None and body.first_id is not None and body.last_id is not None:
             drop = Drop(stream=stream, first=body.first_id, last=body.last_id, reason=body.reason)
-        return self._take(self._event(DROP_PUB_PI, name, body, body.id, self._clock.now(), drop=drop), lambda: None)
+        return self._take(
+            self._event(DROP_PUB_PI.name, name, body, body.id, self._clock.now(), drop=drop), lambda: None
+        )
 
     def status(self, name: str, accessory: str, body: AccessoryStatus) -> Ack:
-        """A status: a change is stored, a periodic report only shown."""
+        """A status: a change is stored, a periodic report only shown. Raises `Refusal` with `unknown_accessory`."""
         device, now = self._registry.get(name), self._clock.now()
+        device.info(accessory)
         known = device.record(accessory).reported
         changed = known is None or known.status is not body.status
 
         def note() -> Shown | None:
-            state = device.note_status(accessory, body, now)
+            state = device.note_status(accessory, body, now, self._commands.by(name, body))
             return (ACCESSORY_STATUS_PUB_CLIENT, state) if state is not None else None
 
         def settle() -> None:
@@ -136,7 +138,7 @@ class Ingest:
             self._commands.reported(device, accessory, body)
 
         if body.id is not None or (device.original and changed):
-            return self._take(self._event(accessory_events(accessory).status, name, body, body.id, now), note, settle)
+            return self._take(self._event(frames.stored_as(accessory), name, body, body.id, now), note, settle)
         if (shown := note()) is not None:
             self._broadcast.to_pages(*shown, name)
         settle()
@@ -144,7 +146,7 @@ class Ingest:
 
     def _event(
         self,
-        spec: EventSpec,
+        event: str,
         device: str,
         body: Outboxed,
         id_: int | None,
@@ -158,7 +160,7 @@ class Ingest:
             stream, id_ = self._own_stream, next(self._own_ids[device])
         return Event(
             device=device,
-            event=spec.name,
+            event=event,
             taken_at_ms=to_ms(_moment(body.taken_at) if body.taken_at else now),
             body=StrictJson.dumps(body),
             stream=stream,

@@ -7,6 +7,7 @@ import msgspec
 from server.fanout.broadcast import Broadcast
 from server.services.commands import Commands
 from server.services.relay_time import RelayTime
+from server.services.restore import ENDED
 from server.state.devices import Device, Registry
 from server.storage.recorder import Recorder
 from shared.clock import Clock, iso_utc
@@ -47,9 +48,9 @@ class Presence:
             self._broadcast.dismiss(ERROR_PUB_PI, reason, older)
         else:
             log.info("device online: device=%s version=%s", name, hello.version or "original")
-        said = msgspec.structs.replace(hello, token=None)
-        self._recorder.introduce(name, msgspec.to_builtins(said))
+        self._introduce(device)
         self._tell(device)
+        self._commands.connected(device)
 
     def disconnected(self, name: str, session: str) -> None:
         """A connection of a device ended; it is offline unless a newer one has taken over."""
@@ -62,8 +63,17 @@ class Presence:
 
     def heartbeat(self, name: str, body: Heartbeat) -> Ack:
         """A device is alive. The answer carries the relay's time."""
-        self._registry.get(name).heartbeat = body
+        device = self._registry.get(name)
+        device.heartbeat = body
+        if body.ending:
+            device.ended = True
+            self._introduce(device)
         return Ack(ok=True, code=Code.ACCEPTED, relay_ms=self._time.ms())
+
+    def _introduce(self, device: Device) -> None:
+        """Keep what it says of itself: the relay may be restarted before it is back."""
+        said = msgspec.to_builtins(msgspec.structs.replace(device.hello, token=None))
+        self._recorder.introduce(device.name, said | ({ENDED: True} if device.ended else {}))
 
     def _tell(self, device: Device) -> None:
         status = DeviceStatus.build(device=device.name, online=device.online, since=iso_utc(device.since))

@@ -5,14 +5,15 @@ import logging
 from server.services import frames
 from server.state.devices import Registry
 from server.storage.records import LoggedEvent, State, from_ms
-from shared.contract.events import ACCESSORIES, MODEL_TRAIN_PUB_PI, MOTION_PUB_PI, SENSOR_DATA_PUB_PI
+from shared.contract.events import MODEL_TRAIN_PUB_PI, MOTION_PUB_PI, SENSOR_DATA_PUB_PI
 from shared.contract.payloads import AccessoryStatus, ModelTrain, Motion, PiHello, SensorData, parse
 from shared.errors import Refusal
 from shared.wire import StrictJson
 
 log = logging.getLogger(__name__)
 
-_ACCESSORY_OF = {events.status.name: accessory for accessory, events in ACCESSORIES.items()}
+ENDED = "ended"
+"""Beside what a device says when it connects: it has said that it ends."""
 
 
 def restore(registry: Registry, state: State) -> None:
@@ -21,6 +22,7 @@ def restore(registry: Registry, state: State) -> None:
         device = registry.add(known.name, from_ms(known.last_seen_ms))
         device.hello = _hello(known.info)
         device.original = device.hello.contract is None
+        device.ended = known.info.get(ENDED) is True
     for row in state.events:
         try:
             _note(registry, row)
@@ -47,5 +49,5 @@ def _note(registry: Registry, row: LoggedEvent) -> None:
         device.note_motion(frames.motion(row.device, parse(Motion, body), row.cursor), at)
     elif row.event == MODEL_TRAIN_PUB_PI.name:
         device.training = frames.training(row.device, parse(ModelTrain, body), at, row.cursor)
-    elif row.event in _ACCESSORY_OF:
-        device.note_status(_ACCESSORY_OF[row.event], parse(AccessoryStatus, body), at)
+    elif (accessory := frames.accessory_of(row.event)) is not None:
+        device.note_status(accessory, parse(AccessoryStatus, body), at)

@@ -1,0 +1,36 @@
+"""Whom a request names, and why a device cannot be given a command now."""
+
+from server.state.devices import Device, Registry
+from shared.contract.payloads import Action, CommandRequest
+from shared.errors import Code, Refusal
+
+MOST_OPEN = 200
+"""Commands that may wait for one device; what it does not answer must not pile up."""
+
+
+def targets(registry: Registry, request: CommandRequest) -> list[Device]:
+    """The devices of `request`. Raises `Refusal` where it names nobody, or something that its one device has not."""
+    if request.device is not None:
+        device = registry.get(request.device)
+        if request.accessory is not None:
+            device.info(request.accessory)
+        if device.profile.retired:
+            raise Refusal(Code.RETIRED)
+        return [device]
+    if request.tag is not None:
+        return registry.group(request.tag)
+    devices = [device for device in registry if not device.profile.retired]
+    if not devices:
+        raise Refusal(Code.UNKNOWN_DEVICE, "no device has been seen yet")
+    return devices
+
+
+def require_ready(device: Device, request: CommandRequest) -> None:
+    """Raise `Refusal` where `device` cannot be given `request`, now or (where it may be queued) later."""
+    if request.accessory is not None:
+        device.info(request.accessory)
+    if len(device.commands) >= MOST_OPEN:
+        raise Refusal(Code.QUEUE_FULL)
+    if not device.online and not request.queue:
+        queueable = request.action in (Action.OFF, Action.CLEAN)
+        raise Refusal(Code.DEVICE_OFFLINE, "the device is not connected" + ("; it may be queued" if queueable else ""))

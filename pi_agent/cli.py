@@ -31,6 +31,9 @@ examples:
   pi-agent sense                          read every sensor once
   pi-agent sense --json | jq .temperature
   pi-agent outbox                         what waits for the relay, and what was dropped
+  pi-agent train                          train the forecaster now, on what this Pi remembers
+  pi-agent model list                     its versions
+  pi-agent model rollback                 go back to the one before
   pi-agent check                          what is wrong with this Pi, and the command that mends it
   pi-agent wiring                         which leg of which part goes where
 
@@ -76,12 +79,18 @@ def _parser() -> argparse.ArgumentParser:
     for name, work, what in (
         ("sense", _sense, "read every part once and show what it says"),
         ("outbox", _outbox, "show what waits for the relay, what was dropped, and dead letters"),
+        ("train", _train, "train the forecaster now, and show what it is worth"),
         ("check", _check, "look at machine, pins, disk, clock and relay; say what is wrong, and what mends it"),
         ("wiring", _wiring, "show which leg of which configured part goes to which position of the header"),
     ):
         command = commands.add_parser(name, parents=[common], help=what, description=what)
         command.add_argument("--json", action="store_true", help="one JSON object, for programs")
         command.set_defaults(work=work)
+    what = "show the forecaster's versions, or go back to the one before"
+    model = commands.add_parser("model", parents=[common], help=what, description=what)
+    model.add_argument("what", choices=("list", "rollback"))
+    model.add_argument("--json", action="store_true", help="one JSON array, for programs")
+    model.set_defaults(work=_model)
     return parser
 
 
@@ -194,6 +203,18 @@ def _wiring(settings: AgentSettings, arguments: argparse.Namespace) -> int:
     else:
         _print("no part with a pin is configured")
     return EXIT_OK
+
+
+def _train(settings: AgentSettings, arguments: argparse.Namespace) -> int:
+    from pi_agent.training import cli
+
+    return cli.train(outbox_path(settings.outbox), SystemClock(), arguments)
+
+
+def _model(settings: AgentSettings, arguments: argparse.Namespace) -> int:
+    from pi_agent.training import cli
+
+    return cli.model(outbox_path(settings.outbox), arguments)
 
 
 def _shown(name: str, value: object) -> tuple[str, str]:

@@ -31,7 +31,7 @@ class MotionHours:
         self._told = False
 
     def see(self, moment: datetime, movements: int) -> tuple[bool, str] | None:
-        """Add `movements` since the last call. Returns (True, why) when the hour becomes unusual, (False, …) at its end.
+        """Add `movements` since the last call. Returns (True, why) once the hour is unusual, (False, …) at its end.
 
         Hours of the week shift with daylight saving: an hour is compared with those before and after it as well.
         """

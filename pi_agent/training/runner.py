@@ -53,6 +53,15 @@ class TrainingRunner:
         self._wake = threading.Condition()
         self._wanted: _Job | None = None
         self._stopping = False
+        self._serving = 0
+
+    def refresh(self) -> None:
+        """Serve the model that the store names, where it is another one: somebody trained, or went back, outside."""
+        version = self._store.serving()
+        if version is not None and version.model is not None and version.number != self._serving:
+            self._serving = version.number
+            log.info("model serves: version=%d days=%.1f", version.number, version.model.days)
+            self._serve(version.number, version.model)
 
     def request_training(self, trigger: TrainingTrigger) -> str | None:
         """Have a job begin soon. Returns its id; None while another one runs or waits, or when the agent ends.
@@ -133,6 +142,7 @@ class TrainingRunner:
         except OSError as error:
             reason = TrainingReason.DISK_FULL if is_full(error) else TrainingReason.NOT_STORED
             return _not_kept(outcome, reason, str(error)), None
+        self._serving = version
         self._serve(version, model)
         return outcome, version
 

@@ -1,10 +1,12 @@
 """Trained models on disk: every version a file of its own, the serving one named by a small file beside them."""
 
 import errno
+import fcntl
 import logging
 import os
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -30,7 +32,7 @@ class Version:
 
 
 class ModelStore:
-    """The models of one agent. One process writes; others may look."""
+    """The models of one agent."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -58,14 +60,15 @@ class ModelStore:
         before goes on serving.
         """
         data = seal(model)
-        number = max(self._numbers(), default=0) + 1
         self._directory.mkdir(parents=True, exist_ok=True)
-        file = self._file(number)
-        write_whole(file, data)
-        # What the disk gives back is what will serve.
-        unseal(file.read_bytes())
-        write_whole(self._directory / _CURRENT, f"{number}\n".encode())
-        self._prune(number)
+        with self._locked():
+            number = max(self._numbers(), default=0) + 1
+            file = self._file(number)
+            write_whole(file, data)
+            # What the disk gives back is what will serve.
+            unseal(file.read_bytes())
+            write_whole(self._directory / _CURRENT, f"{number}\n".encode())
+            self._prune(number)
         return number
 
     def rollback(self) -> Version | None:
@@ -80,6 +83,16 @@ class ModelStore:
         return None
 
     # --- parts --------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """The agent and a command may both have a new model."""
+        lock = os.open(self._directory / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(lock)
 
     def _file(self, number: int) -> Path:
         return self._directory / f"climate-{number:06d}.json"

@@ -24,6 +24,7 @@ from server.doors.http.session import session_routes
 from server.doors.pi import PiDoor
 from server.doors.root import RootDoor
 from server.doors.telemetry import TelemetryDoor
+from server.doors.temperature import TemperatureDoor
 from server.fanout.broadcast import Broadcast
 from server.fanout.port import Port
 from server.metrics import Metrics
@@ -117,10 +118,16 @@ class Relay:
 
     flask: Flask
     port: Port
-    commands: Commands
     doors: tuple[PiDoor, ClientDoor, RootDoor]
     guards: tuple[Guard, ...]
     storage: Storage
+    ticking: tuple[Callable[[], None], ...]
+    """What is to be called several times a second."""
+
+    def tick(self) -> None:
+        """Let everything that waits for a time look at the clock."""
+        for part in self.ticking:
+            part()
 
     def sweep(self) -> None:
         """End what has come to nothing: connections without a door, peers that went without a word."""
@@ -177,10 +184,11 @@ def create_app(settings: RelaySettings, storage: Storage, clock: Clock) -> Relay
     pi_guard = Guard(port, Namespace.PI, RateLimit(settings.limits.device_events_per_s), metrics)
     root_guard = Guard(port, Namespace.ROOT, RateLimit(settings.limits.device_events_per_s), metrics)
     client_guard = Guard(port, Namespace.CLIENT, RateLimit(settings.limits.client_events_per_s), metrics)
+    temperature = TemperatureDoor(registry, broadcast, clock, settings.temperature)
     doors = (
         PiDoor(port, pi_guard, gatekeeper, registry, presence, ingest, commands),
         ClientDoor(port, client_guard, gatekeeper, broadcast, snapshots, replay, commands),
-        RootDoor(port, root_guard, gatekeeper, (TelemetryDoor(port),)),
+        RootDoor(port, root_guard, gatekeeper, (TelemetryDoor(port), temperature)),
     )
     for routes in (
         page_routes(),
@@ -193,7 +201,8 @@ def create_app(settings: RelaySettings, storage: Storage, clock: Clock) -> Relay
         flask.register_blueprint(routes)
     handle_errors(flask, metrics)
     _watch(metrics, registry, port, storage, commands)
-    return Relay(flask, port, commands, doors, (pi_guard, client_guard, root_guard), storage)
+    guards = (pi_guard, client_guard, root_guard)
+    return Relay(flask, port, doors, guards, storage, ticking=(commands.tick, temperature.tick))
 
 
 def serve(settings: RelaySettings) -> None:
@@ -216,7 +225,7 @@ def _run(settings: RelaySettings, bound: socket.socket, relay: Relay) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         gevent.signal_handler(number, stopping.set)
     owned = [
-        _every(_TICK_S, relay.commands.tick, stopping),
+        _every(_TICK_S, relay.tick, stopping),
         _every(_SWEEP_S, relay.sweep, stopping),
         _every(_REVOKED_S, relay.expel_revoked, stopping),
         _every(_SETTLE_S, relay.storage.tick, stopping),

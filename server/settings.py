@@ -73,6 +73,13 @@ class RetentionPolicy(Struct, frozen=True, kw_only=True):
         return self.quantities.get(quantity, self.readings)
 
 
+class TemperatureSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Whose value the page `/temperature` shows."""
+
+    device: Annotated[str, Meta(max_length=63, description="a device's name; empty for the first that has one")] = ""
+    quantity: Annotated[Label, Meta(description="which of its values")] = "temperature"
+
+
 class RelaySettings(Struct, frozen=True, kw_only=True):
     """All settings of `pi-relay serve`."""
 
@@ -97,6 +104,7 @@ class RelaySettings(Struct, frozen=True, kw_only=True):
     ] = 10.0
     availability: AvailabilitySettings = AvailabilitySettings()
     alerts: AlertSettings = AlertSettings()
+    temperature: TemperatureSettings = TemperatureSettings()
     limits: LimitSettings = LimitSettings()
     retention: RetentionPolicy = RetentionPolicy()
     log: LogSettings = LogSettings()

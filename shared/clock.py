@@ -3,11 +3,13 @@
 import ctypes
 import time
 import uuid
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MS = timedelta(milliseconds=1)
 _TIME_ERROR = 5  # adjtimex(2): the clock is not synchronised
 _TIMEX_BYTES = 512  # more than any platform's struct timex
 
@@ -75,3 +77,13 @@ def parse_iso_utc(text: str) -> datetime:
 def local_text(moment: datetime) -> str:
     """`moment` in the machine's own zone as the original contract writes it: `YYYY-MM-DD HH:MM:SS`."""
     return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def unix_ms(moment: datetime) -> int:
+    """`moment` in milliseconds since 1970, UTC."""
+    return (moment - _EPOCH) // _MS
+
+
+def iso_ms(at_ms: int) -> str:
+    """So many milliseconds after 1970, as `iso_utc` writes it. Raises `OverflowError` outside the years 1 to 9999."""
+    return iso_utc(_EPOCH + timedelta(milliseconds=at_ms))

@@ -9,7 +9,7 @@ import tomllib
 from collections.abc import Collection, Iterator, Mapping
 from enum import Enum
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Annotated, Any, TypeVar, get_args, get_origin
 
 import msgspec
 from msgspec import Struct
@@ -79,14 +79,25 @@ def struct_of(annotation: Any) -> type[Struct] | None:
     return annotation if isinstance(annotation, type) and issubclass(annotation, Struct) else None
 
 
+def named_struct_of(annotation: Any) -> type[Struct] | None:
+    """The settings class of each entry where `annotation` is a table of named ones, such as accessories; else None."""
+    if get_origin(annotation) is Annotated:
+        annotation = get_args(annotation)[0]
+    return struct_of(get_args(annotation)[1]) if get_origin(annotation) is dict else None
+
+
 def _refuse_unknown(kind: type[Struct], tree: Mapping[str, Any], prefix: str) -> None:
     fields = {field.name: field for field in msgspec.structs.fields(kind)}
     for name, value in tree.items():
         if name not in fields:
             raise SettingsError(prefix + name, value, _unknown(name, fields))
-        inner = struct_of(fields[name].type)
+        inner, named = struct_of(fields[name].type), named_struct_of(fields[name].type)
         if inner and isinstance(value, Mapping):
             _refuse_unknown(inner, value, f"{prefix}{name}.")
+        elif named and isinstance(value, Mapping):
+            for key, item in value.items():
+                if isinstance(item, Mapping):
+                    _refuse_unknown(named, item, f"{prefix}{name}.{key}.")
 
 
 def _unknown(name: str, known: Collection[str]) -> str:
@@ -98,6 +109,9 @@ def _unknown(name: str, known: Collection[str]) -> str:
 def _leaf_type(kind: type[Struct], path: list[str], variable: str, text: str) -> Any:
     current: Any = kind
     for name in path:
+        if named := named_struct_of(current):
+            current = named
+            continue
         struct = struct_of(current)
         fields = {field.name: field.type for field in msgspec.structs.fields(struct)} if struct else {}
         if name not in fields:
@@ -134,7 +148,7 @@ def _located(message: str, tree: Mapping[str, Any], kind: type[Struct]) -> tuple
     setting = message.partition(" - at `$.")[2].rstrip("`")
     value: Any = tree
     annotation: Any = kind
-    for name in setting.split(".") if setting else []:
+    for name in setting.replace("[...]", "[]").split(".") if setting else []:
         bare, _, place = name.partition("[")
         value = value.get(bare) if isinstance(value, Mapping) else value
         struct = struct_of(annotation)
@@ -142,7 +156,19 @@ def _located(message: str, tree: Mapping[str, Any], kind: type[Struct]) -> tuple
         annotation = fields.get(bare)
         if isinstance(value, list) and (number := place.rstrip("]")).isdecimal():
             value, annotation = value[int(number)], _item(annotation)
+        elif place and (named := named_struct_of(annotation)) and isinstance(value, Mapping):
+            key = next((key for key, item in value.items() if not _fits(item, named)), "")
+            setting = setting.replace(f"{bare}[...]", f"{bare}.{key}")
+            value, annotation = value.get(key), named
     return setting or "(all)", value, annotation
+
+
+def _fits(value: object, kind: type[Struct]) -> bool:
+    try:
+        msgspec.convert(value, kind)
+    except msgspec.ValidationError:
+        return False
+    return True
 
 
 def _item(annotation: Any) -> Any:

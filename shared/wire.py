@@ -1,4 +1,4 @@
-"""The hardened Socket.IO packet: strict JSON, no binary, no reserved names, a bounded length.
+"""The hardened Socket.IO packet: strict JSON, no reserved names, a bounded length, binary where it is asked for alone.
 
 A stock packet raises inside the library when it cannot be decoded: the sender learns nothing and the log fills with
 tracebacks. `StrictPacket` turns whatever cannot be an event into one whose `Inbound.refusal` says why, so that one
@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 from socketio import packet as socketio_packet
 
+from shared.contract.door_events import EVERY_DOOR
 from shared.errors import Code, Refusal
 
 MAX_EVENT_CHARS = 65_536
@@ -20,6 +21,9 @@ RESERVED_EVENTS = frozenset(
     {"connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener", "*"}
 )
 """Names that Socket.IO uses for itself; a peer that emits one would run the lifecycle handlers."""
+
+BINARY_EVENTS = frozenset((spec.namespace, spec.name) for spec in EVERY_DOOR if spec.raw)
+"""Events whose body may be binary."""
 
 NOT_AN_EVENT = "not an event"
 """Stands for the name of a message that has none; it is in no catalogue, so the guard meets it."""
@@ -66,14 +70,28 @@ class JsonPacket(socketio_packet.Packet):  # type: ignore[misc]  # the library i
 class StrictPacket(JsonPacket):
     """A Socket.IO packet for the side that trusts nobody."""
 
-    def __init__(self, *args: Any, encoded_packet: str | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        packet_type: int = socketio_packet.EVENT,
+        data: Any = None,
+        *,
+        encoded_packet: str | None = None,
+        **more: Any,
+    ) -> None:
+        # Not the library's search through all of the data: only a body that is bytes itself is ever sent.
+        if packet_type == socketio_packet.EVENT and isinstance(data, list) and isinstance(data[-1], bytes):
+            packet_type = socketio_packet.BINARY_EVENT
         # The library takes an empty message for no message and leaves the packet without data.
-        super().__init__(*args, encoded_packet=" " if encoded_packet == "" else encoded_packet, **kwargs)
+        super().__init__(packet_type, data, encoded_packet=" " if encoded_packet == "" else encoded_packet, **more)
 
     def decode(self, encoded_packet: str) -> int:
-        """Decode; never raise on what a peer sent. Returns 0: no packet has attachments."""
+        """Decode; never raise on what a peer sent. Returns how many attachments follow: none, or the body of one of
+        `BINARY_EVENTS`.
+        """
         try:
             attachments = super().decode(encoded_packet)
+            if attachments == 1 and self._takes_binary():
+                return 1
             if attachments or self.packet_type in (socketio_packet.BINARY_EVENT, socketio_packet.BINARY_ACK):
                 raise Refusal(Code.BINARY_REFUSED)
             self._check()
@@ -82,6 +100,28 @@ class StrictPacket(JsonPacket):
         except (ValueError, TypeError, IndexError) as error:
             self._refuse(Refusal(Code.MALFORMED, f"not a Socket.IO packet: {error}"))
         return 0
+
+    def add_attachment(self, attachment: object) -> bool:
+        """Take what follows the head of a binary event; it is complete then, whatever it was."""
+        name = self.data[0]
+        if not isinstance(attachment, bytes):
+            self._refuse(Refusal(Code.MALFORMED, "a binary event's body did not follow it"))
+        elif len(attachment) > MAX_EVENT_CHARS:
+            self._refuse(Refusal(Code.TOO_LARGE, f"{len(attachment)} bytes; an event may have {MAX_EVENT_CHARS}"))
+        else:
+            self.data = [name, Inbound((attachment,), self.id is not None)]
+        self.packet_type = socketio_packet.BINARY_EVENT
+        return True
+
+    def _takes_binary(self) -> bool:
+        return (
+            self.packet_type == socketio_packet.BINARY_EVENT
+            and isinstance(self.data, list)
+            and len(self.data) == 2
+            and isinstance(self.data[0], str)
+            and (self.namespace or "/", self.data[0]) in BINARY_EVENTS
+            and self.data[1] == {"_placeholder": True, "num": 0}
+        )
 
     def _check(self) -> None:
         if self.packet_type in (socketio_packet.CONNECT, socketio_packet.DISCONNECT):

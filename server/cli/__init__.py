@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from server.cli import database, demo, device, operate, serve, tokens, watch
+from server.cli import database, demo, device, operate, serve, telemetry, tokens, watch
 from shared import VERSION
 
 app = typer.Typer(
@@ -49,5 +49,6 @@ app.command("off")(operate.off)
 app.command("clean")(operate.clean)
 app.command("doctor")(database.doctor)
 app.add_typer(device.app, name="device")
+app.add_typer(telemetry.app, name="telemetry")
 app.add_typer(tokens.app, name="token")
 app.add_typer(database.app, name="db")

@@ -79,8 +79,11 @@ class Guard:
                 self._port.close(ERROR_PUB[self._namespace], connection.sid, reason)
 
     def _handler(self, spec: EventSpec, handler: Handler) -> Callable[..., Any]:
+        def checked(who: Connection, body: object) -> Answer:
+            return handler(who, body if spec.raw else parse(spec.payload, body))
+
         def handle(sid: str, *args: Any) -> Any:
-            return self._answer(sid, spec.name, args, lambda who, body: handler(who, parse(spec.payload, body)))
+            return self._answer(sid, spec.name, args, checked)
 
         return handle
 

@@ -89,6 +89,11 @@ class Port:
         if self.connected(sid, namespace):
             self._server.enter_room(sid, room, namespace=namespace)
 
+    def leave(self, sid: str, namespace: str, room: str) -> None:
+        """Take a connection out of a room."""
+        if self.connected(sid, namespace):
+            self._server.leave_room(sid, room, namespace=namespace)
+
     def spawn(self, work: Callable[..., None], *args: Any) -> None:
         """Run `work` after the running handler has yielded; a connect handler's answer is sent by then."""
         self.socketio.start_background_task(work, *args)
@@ -120,6 +125,10 @@ class Port:
     ) -> None:
         """See `Emitter`."""
         self._server.emit(spec.name, payload, to=list(to), namespace=spec.namespace, callback=acked)
+
+    def pass_on(self, spec: EventSpec, body: dict[str, Any] | bytes, to: Sequence[str], skip: str) -> None:
+        """Send a body as it came, JSON or binary, to each of `to` but its sender."""
+        self._server.emit(spec.name, body, to=list(to), namespace=spec.namespace, skip_sid=skip)
 
     def close(self, spec: EventSpec, sid: str, payload: Payload) -> None:
         """See `Emitter`."""
@@ -176,6 +185,10 @@ class Port:
 
         The rest would be dropped without a word: it is told to every namespace that its sender has joined.
         """
+        if eio_sid in self._server._binary_packet:  # noqa: SLF001
+            # The body of a binary event, or whatever came in its place.
+            self._deliver(eio_sid, data)
+            return
         if isinstance(data, bytes):
             self.refused_binary += 1
             code = Code.BINARY_REFUSED

@@ -10,11 +10,14 @@ from shared.contract.payloads import Payload
 from shared.contract.spec import Delivery, EventSpec, Namespace, Role
 
 
-def _up(name: str, publisher: Role, body: type[Payload], description: str, *, addition: bool = False) -> EventSpec:
+def _up(
+    name: str, publisher: Role, body: type[Payload], description: str, *, addition: bool = False, raw: bool = False
+) -> EventSpec:
     """An event that the relay takes."""
     return EventSpec(
         *(name, Namespace.ROOT, publisher, Role.RELAY, None, False, description, body, Delivery.LIVE),
         addition=addition,
+        raw=raw,
     )
 
 
@@ -74,10 +77,16 @@ TEMPERATURE_PAGE: Final = (TEMPERATURE,)
 
 # --- telemetry ------------------------------------------------------------------------------------------------------
 
-LOG_TELEMETRY: Final = _up("log_telemetry", Role.PRODUCER, bodies.TelemetryPacket, "A packet for the loggers.")
+LOG_TELEMETRY: Final = _up(
+    "log_telemetry", Role.PRODUCER, bodies.TelemetryPacket, "A packet for the loggers.", raw=True
+)
 LOG_TELEMETRY_OUT: Final = _down(LOG_TELEMETRY.name, Role.LOGGER, bodies.TelemetryPacket, "A packet of a producer.")
 TELEMETRY_LOG: Final = _up(
-    "telemetry_log", Role.PRODUCER, bodies.TelemetryPacket, "The same, under the name that the original's code used."
+    "telemetry_log",
+    Role.PRODUCER,
+    bodies.TelemetryPacket,
+    "The same, under the name that the original's code used.",
+    raw=True,
 )
 TELEMETRY_LOG_OUT: Final = _down(TELEMETRY_LOG.name, Role.LOGGER, bodies.TelemetryPacket, "The same for loggers.")
 TELEMETRY_CHOOSE: Final = _up(
@@ -95,5 +104,5 @@ CONNECTION_INFO: Final = _down(
 
 MQTT_SENSORS: Final = (SENSOR_DATA, CONNECTION_INFO)
 
-EVERY_DOOR: Final[tuple[EventSpec, ...]] = ()
+EVERY_DOOR: Final[tuple[EventSpec, ...]] = TEMPERATURE_PAGE + TELEMETRY
 """What the relay serves in the default namespace."""

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from shared.contract import CONTRACT_VERSION, payloads
+from shared.contract import CONTRACT_VERSION, payloads, telemetry_proto
 from shared.contract.door_events import EVERY_DOOR
 from shared.contract.events import ACCESSORIES, CATALOGUE
 from shared.contract.quantities import QUANTITIES
@@ -39,7 +39,11 @@ def generate() -> dict[str, str]:
         if "description" in schema:
             # Python 3.13 takes the indentation out of a docstring; the files are the same whoever writes them.
             schema["description"] = inspect.cleandoc(schema["description"])
-    files = {EVENTS_MD: _events_md(components), TYPESCRIPT: _typescript(components)}
+    files = {
+        EVENTS_MD: _events_md(components),
+        TYPESCRIPT: _typescript(components),
+        telemetry_proto.PROTO_FILE: telemetry_proto.proto_text(_NOTE),
+    }
     for kind in kinds:
         schema = _standalone(kind.__name__, components)
         files[f"{SCHEMAS}/{kind.__name__}.json"] = json.dumps(schema, indent=2, ensure_ascii=False) + "\n"

@@ -50,4 +50,6 @@ class EventSpec:
     payload: type[Payload]
     delivery: Delivery
     addition: bool = False
-    """True for what this product adds to the mission's twelve."""
+    """True for what this product adds to the mission's contract."""
+    raw: bool = False
+    """True where the body goes on as it came, JSON or binary: the door looks into it itself."""

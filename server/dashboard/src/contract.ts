@@ -440,6 +440,15 @@ export interface LightOptions {
   gamma?: number | null;
 }
 
+/** The temperature now. */
+export interface LiveTemperature {
+  data: string;
+  unit?: string;
+  taken_at?: string | null;
+  device?: string | null;
+  simulated?: boolean;
+}
+
 /** A training job's news. `status` is true while it trains: false is sent on success and on failure alike. */
 export interface ModelTrain {
   device?: string | null;

@@ -17,7 +17,7 @@ from server.storage.failures import DiskFull
 from server.storage.fold import marks_of, set_mark
 from server.storage.records import to_ms
 from server.storage.space import Reserve
-from server.storage.tables import devices, erased, events, hours, minutes, readings, series
+from server.storage.tables import commands, devices, erased, events, hours, minutes, readings, series
 from shared.clock import Clock
 
 log = logging.getLogger(__name__)
@@ -39,6 +39,8 @@ class Pruned:
     readings: int = 0
     minutes: int = 0
     hours: int = 0
+    records: int = 0
+    """Commands and the like."""
     used_bytes: int = 0
     """What is in use after it."""
     shortened_to: float = 1.0
@@ -64,6 +66,9 @@ _LEVELS = (
     _Level("minutes", minutes, minutes.c.start, lambda keep: keep.minute_days, "minutes_since"),
     _Level("hours", hours, hours.c.start, lambda keep: keep.hour_days, None),
 )
+
+_RECORDS: tuple[tuple[Any, Any], ...] = ((commands.c.id, commands.c.ended_at),)
+"""Of other tables that are kept as long as the log: the key, and the time after which a row may go; null: it stays."""
 
 
 class Retention:
@@ -114,7 +119,10 @@ class Retention:
         return pruned
 
     def _prune(self, now: int, part: float, folded: int, pruned: Pruned, progress: Progress) -> None:
-        pruned.events += self._prune_log(now - round(self._policy.log_days * part * DAY_MS), folded, progress)
+        before = now - round(self._policy.log_days * part * DAY_MS)
+        pruned.events += self._prune_log(before, folded, progress)
+        for key, ended in _RECORDS:
+            pruned.records += self._prune_records(key, ended, before)
         for level in _LEVELS:
             removed = self._prune_level(level, now, part, progress)
             setattr(pruned, level.name, getattr(pruned, level.name) + removed)
@@ -125,6 +133,17 @@ class Retention:
             count = self._database.write(lambda connection: self._slice_of_log(connection, before, folded))
             removed += count
             progress("removing old events", removed, removed)
+            if count < _SLICE:
+                return removed
+
+    def _prune_records(self, key: Any, ended: Any, before: int) -> int:
+        removed = 0
+        while True:
+            old = select(key).where(ended < before).limit(_SLICE)
+            count: int = self._database.write(
+                lambda connection, old=old: connection.execute(delete(key.table).where(key.in_(old))).rowcount  # type: ignore[misc]
+            )
+            removed += count
             if count < _SLICE:
                 return removed
 

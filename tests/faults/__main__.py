@@ -11,6 +11,7 @@ from pathlib import Path
 from rich.console import Console
 
 import tests.faults
+from tests.faults import card
 from tests.faults.picture import picture
 from tests.faults.plan import long_form, short_form
 from tests.faults.postgres import NoPostgres
@@ -28,7 +29,10 @@ def main() -> int:
     parser.add_argument("--seed", type=int, help="repeat the plan of an earlier run")
     parser.add_argument("--short", action="store_true", help="each fault once, without those that wait for timeouts")
     parser.add_argument("--out", type=Path, default=Path(".state/faults"), help="where report and journal go")
+    parser.add_argument("--card", type=int, metavar="CUTS", help="instead: so many power cuts on a memory card")
     arguments = parser.parse_args()
+    if arguments.card:
+        return card.main(["--cuts", str(arguments.card)])
     # As on Ctrl-C: whatever was started is ended, whatever was mounted is unmounted.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     console = Console()

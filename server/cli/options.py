@@ -21,7 +21,11 @@ Token = Annotated[
     str | None, typer.Option(envvar="BREATHLIGHT_TOKEN", help="A viewer's or operator's token; none in demo mode.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")]
-Config = Annotated[Path | None, typer.Option(metavar="FILE", help="Settings in TOML; see docs/SETTINGS.md.")]
+Config = Annotated[
+    Path | None,
+    # The installed command has the service's own file in this variable.
+    typer.Option(metavar="FILE", envvar="BREATHLIGHT_RELAY_CONFIG", help="Settings in TOML; see docs/SETTINGS.md."),
+]
 DEFAULT_URL = "http://127.0.0.1:5000"
 
 

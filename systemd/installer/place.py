@@ -13,6 +13,8 @@ class Service:
     program: str
     lock: str
     """The file in .locks with its packages and their hashes."""
+    packages: tuple[str, ...]
+    """What it runs: of these a change is another release."""
     units: tuple[str, ...]
     """The first is the service itself."""
     timers: tuple[str, ...]
@@ -39,6 +41,7 @@ SERVICES = {
             name="agent",
             program="pi-agent",
             lock="pi.txt",
+            packages=("pi_agent", "shared"),
             units=("pi-agent.service", "pi-agent.service.d/serial.conf.example"),
             timers=(),
             settings="pi_agent.settings:AgentSettings",
@@ -48,6 +51,7 @@ SERVICES = {
             name="relay",
             program="pi-relay",
             lock="run.txt",
+            packages=("server", "shared"),
             units=("pi-relay.service", "pi-relay@.service", "pi-relay-backup.service", "pi-relay-backup.timer"),
             timers=("pi-relay-backup.timer",),
             settings="server.settings:RelaySettings",

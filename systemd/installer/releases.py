@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from packages import debian_has_lgpio, lines_for, prepare
@@ -144,7 +144,7 @@ def _own_wheel(source: Path, wheels: Path | None) -> Path | None:
 def _name(place: Place, source: Path, own: Path | None) -> str:
     digest = hashlib.sha256((source / ".locks" / place.service.lock).read_bytes())
     digest.update(f"{sys.version_info[:2]}".encode())
-    for file in [own] if own else _sources(source):
+    for file in [own] if own else _sources(source, place.service.packages):
         digest.update(str(file.relative_to(file.parents[1])).encode() + file.read_bytes())
     for file in sorted((source / "systemd").glob("*")):
         if file.is_file():
@@ -152,8 +152,8 @@ def _name(place: Place, source: Path, own: Path | None) -> str:
     return f"{_version(source)}-{digest.hexdigest()[:10]}"
 
 
-def _sources(source: Path) -> Iterator[Path]:
-    for package in _PACKAGES:
+def _sources(source: Path, packages: Iterable[str]) -> Iterator[Path]:
+    for package in packages:
         for file in sorted((source / package).rglob("*")):
             if file.is_file() and not {"__pycache__", "node_modules"} & set(file.parts):
                 yield file

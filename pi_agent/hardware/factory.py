@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_REMEDY = {"replay": "remove that column, or set hardware.host.enabled to false"}
+_OTHER_REMEDY = "give one of them a place, as in temperature.attic, or remove it (hardware.climate, hardware.drivers)"
 _LIGHT, _INFRARED, _CLIMATE = "light", "infrared", "climate"
 
 
@@ -184,6 +186,7 @@ def _real(bench: _Bench, pins: "Pins | None", sysfs: Sysfs) -> None:
             )
         )
     _real_climate(bench, pins, sysfs)
+    _further_sensors(bench, sysfs)
     if pins is not None:
         _real_switches(bench, pins)
 
@@ -236,11 +239,25 @@ def _real_climate(bench: _Bench, pins: "Pins | None", sysfs: Sysfs) -> None:
     bench.sensors.append(bench.keep(sensor))
 
 
+def _further_sensors(bench: _Bench, sysfs: Sysfs) -> None:
+    for name, table in bench.options.drivers.items():
+        from pi_agent.hardware import drivers
+
+        def claim(gpio: int, name: str = name) -> int:
+            return bench.claim(name, gpio, f"hardware.drivers.{name}")
+
+        sensors = drivers.open_driver(name, table, drivers.Bench(bench.clock, sysfs, claim))
+        bench.sensors += [bench.keep(sensor) for sensor in sensors]
+
+
 def _check_quantities(sensors: list[Sensor]) -> None:
     tellers: dict[str, str] = {}
     for sensor in sensors:
         for quantity in sensor.quantities:
             if other := tellers.get(quantity):
-                why = f"{quantity} is told by {other} too; remove that column, or set hardware.host.enabled to false"
+                why = f"{quantity} is told by {other} too; {_REMEDY.get(other, _OTHER_REMEDY)}"
                 raise PartUnavailable(sensor.name, why)
             tellers[quantity] = sensor.name
+    names = [sensor.name for sensor in sensors]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise PartUnavailable(twice, "two sensors have this name; remove one of them (hardware.drivers)")

@@ -4,7 +4,7 @@ Every part has a `driver`, one of which is `none`: a new driver is one more word
 """
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
@@ -222,6 +222,12 @@ class HardwareOptions(_Options, frozen=True, kw_only=True):
     infrared: InfraredOptions = InfraredOptions()
     climate: ClimateOptions = ClimateOptions()
     host: HostOptions = HostOptions()
+    drivers: Annotated[
+        dict[str, dict[str, Any]],
+        Meta(
+            max_length=16, description="further sensors, real mode only: a table of settings by driver, docs/drivers.md"
+        ),
+    ] = {}
     quality: QualityOptions = QualityOptions()
     replay: ReplayOptions = ReplayOptions()
     simulation: SimulationOptions = SimulationOptions()

@@ -60,6 +60,8 @@ class Rig:
     move: Callable[[bool], None]
     inject: Callable[[SimulatedPart, FaultKind], None]
     mend: Callable[[], None]
+    warm: Callable[[], None]
+    """It gets warmer in the room."""
 
     @property
     def light(self) -> Light:
@@ -126,7 +128,10 @@ def real(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Rig:
     def mend() -> None:
         led.frozen = led.dead = pir.frozen = pir.dead = False
 
-    return Rig(parts, clock, lambda: float(led.state), move, inject, mend)
+    def warm() -> None:
+        dht.set(always=(25.0, 40.0))
+
+    return Rig(parts, clock, lambda: float(led.state), move, inject, mend, warm)
 
 
 def by_the_kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Rig:
@@ -173,7 +178,10 @@ def by_the_kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Rig:
         pir.frozen = pir.dead = sysfs.frozen = False
         sysfs.fails.clear()
 
-    return Rig(parts, clock, shines, move, inject, mend)
+    def warm() -> None:
+        write(tmp_path, "sys/bus/iio/devices/iio:device0/in_temp_input", "25000\n")
+
+    return Rig(parts, clock, shines, move, inject, mend, warm)
 
 
 class BreakablePin(MockPWMPin):
@@ -216,7 +224,10 @@ def _scheduled(options: HardwareOptions, make_schedule: Callable[[HardwareOption
             assert edge is not None
             clock.mono_ns = start_ns + edge[1]
 
-    return Rig(parts, clock, lambda: light.shines, move, lambda part, kind: faults.inject(part, kind), faults.clear)
+    return Rig(
+        *(parts, clock, lambda: light.shines, move, lambda part, kind: faults.inject(part, kind), faults.clear),
+        warm=lambda: clock.advance(6 * 3600 + 4),
+    )
 
 
 KINDS: dict[str, Callable[[Path, pytest.MonkeyPatch], Rig]] = {

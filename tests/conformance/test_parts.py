@@ -1,6 +1,5 @@
 """What pi_agent.hardware.base promises, asked of simulated, replayed and real parts alike."""
 
-import contextlib
 import math
 import threading
 from collections.abc import Iterator
@@ -10,9 +9,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pi_agent.hardware.base import Light, PartFailed, Sensor, TransientReadError, Watcher
+from pi_agent.hardware import conformance
+from pi_agent.hardware.base import Light, PartFailed, Sensor, Watcher
+from pi_agent.hardware.conformance import CHECKS
 from pi_agent.hardware.options import FaultKind, SimulatedPart
-from shared.contract.quantities import QUANTITIES, problem
+from shared.contract.quantities import QUANTITIES
 from tests.conformance.rigs import KINDS, Rig
 
 
@@ -41,48 +42,20 @@ def test_names_and_quantities_are_unique_and_known(rig):
 # Sensors
 
 
-def test_a_read_tells_every_quantity_finite_and_in_range(rig):
-    for sensor in rig.parts.sensors:
-        reading = sensor.read()
-        assert tuple(reading) == sensor.quantities
-        for name, value in reading.items():
-            assert math.isfinite(value)
-            assert problem(name, value) is None
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+def test_a_sensor_conforms(check, rig):
+    def having(kind):
+        return lambda: rig.inject(SimulatedPart.CLIMATE, kind)
+
+    noise, silence = having(FaultKind.TRANSIENT), having(FaultKind.DEAD)
+    check(conformance.Rig(rig.climate, rig.clock.advance, rig.warm, silence, noise))
 
 
-def test_reads_at_the_minimum_interval_succeed(rig):
-    for _ in range(5):
-        for sensor in rig.parts.sensors:
-            sensor.read()
-        rig.rest()
-
-
-def test_a_noisy_read_is_transient_and_tells_no_old_value(rig):
-    rig.climate.read()
-    rig.inject(SimulatedPart.CLIMATE, FaultKind.TRANSIENT)
-    for _ in range(3):
-        rig.rest()
-        with pytest.raises(TransientReadError):
-            rig.climate.read()
-
-
-def test_a_dead_sensor_has_failed(rig):
-    rig.climate.read()
-    rig.inject(SimulatedPart.CLIMATE, FaultKind.DEAD)
-    rig.rest()
-    with contextlib.suppress(TransientReadError, PartFailed):  # a single silence may be noise
-        assert rig.climate.read() is None
-    rig.rest()
-    with pytest.raises(PartFailed):
-        rig.climate.read()
-
-
-def test_a_closed_sensor_fails_and_may_be_closed_again(rig):
-    for sensor in rig.parts.sensors:
-        sensor.close()
-        sensor.close()
-        with pytest.raises(PartFailed):
-            sensor.read()
+def test_the_machines_own_readings_conform(rig):
+    host = rig.parts.sensors[-1]
+    nothing = conformance.Rig(host, rig.clock.advance, lambda: None, lambda: None)
+    for check in (conformance.tells_every_quantity_within_its_range, conformance.is_closed_for_good):
+        check(nothing)
 
 
 # Light

@@ -5,7 +5,8 @@ import { lockReason } from "../src/components/lock";
 import { askAt, GIVE_UP_MS, outcome, tally, withResult } from "../src/state/commands";
 import type { Deed } from "../src/state/reduce";
 import type { State } from "../src/state/model";
-import { after, answered, asked, CONNECTED, device, LOST, result, snapshot, T0 } from "./support";
+import { clock } from "../src/format";
+import { after, answered, asked, CONNECTED, device, iso, LOST, profile, result, snapshot, T0 } from "./support";
 
 const ACCEPTED = answered({ ok: true, code: "accepted", command: "c1", devices: ["pi-1"] });
 const BASE = [snapshot(), CONNECTED, asked()];
@@ -23,6 +24,8 @@ describe("one command", () => {
     ["after the ack", [...BASE, ACCEPTED]],
     ["when sent", [...BASE, ACCEPTED, result("sent")]],
     ["when the device has accepted it", [...BASE, ACCEPTED, result("sent"), result("accepted")]],
+    ["when the pin was driven and not read back", [...BASE, ACCEPTED, result("sent"), result("applied")]],
+    ["while it is queued", [...BASE, ACCEPTED, result("queued")]],
   ])("is pending %s", (_, what) => {
     expect(came(after(...what)).phase).toBe("pending");
   });
@@ -42,6 +45,22 @@ describe("one command", () => {
 
   test("a late `accepted` does not take back the final word", () => {
     expect(came(after(...BASE, ACCEPTED, result("verified"), result("accepted")))).toMatchObject({ ok: true });
+  });
+
+  test("the first final word is the only one", () => {
+    const state = after(...BASE, ACCEPTED, result("expired", { code: "expired" }), result("verified"));
+    expect(came(state)).toMatchObject({ ok: false, code: "expired" });
+  });
+
+  test("a frame that comes late does not take a step back", () => {
+    expect(came(after(...BASE, ACCEPTED, result("applied"), result("accepted")))).toMatchObject({ state: "applied" });
+  });
+
+  test("what is queued is awaited until it ends, and its answer a little longer", () => {
+    const end = T0 + 3_600_000;
+    const state = after(...BASE, ACCEPTED, result("queued", { expires_at: iso(end) }));
+    expect(came(state, end)).toEqual({ phase: "pending", state: "queued", until: end });
+    expect(came(state, end + GIVE_UP_MS + 1)).toMatchObject({ phase: "done", code: "no_answer" });
   });
 
   test("a result that overtakes the ack is not lost", () => {
@@ -87,6 +106,22 @@ describe("a connection that is lost", () => {
 
   test("leaves alone what had ended", () => {
     expect(came(after(...BASE, ACCEPTED, result("verified"), LOST))).toMatchObject({ ok: true });
+  });
+
+  test("does not end what is queued: that waits at the relay", () => {
+    expect(came(after(...BASE, ACCEPTED, result("queued", { expires_at: iso(T0 + 60_000) }), LOST))).toMatchObject({ state: "queued" });
+  });
+
+  test("what the next snapshot names as open is awaited again", () => {
+    const open = result("accepted", { seq: 4 }).body;
+    const state = after(...BASE, ACCEPTED, LOST, CONNECTED, snapshot([device("pi-1", { commands: [open] })]));
+    expect(came(state)).toMatchObject({ phase: "pending", state: "accepted" });
+  });
+
+  test("of several that are open at one part, the newest is shown", () => {
+    const commands = [result("sent", { command: "new", seq: 9, by: "bob" }).body, result("sent", { command: "old", seq: 8 }).body];
+    const state = after(snapshot([device("pi-1", { commands })]));
+    expect(askAt(state, "pi-1", "breath_light")).toMatchObject({ command: "new", by: "bob", mine: false });
   });
 
   test("the relay's final word counts, though it comes after the return", () => {
@@ -137,6 +172,17 @@ describe("a command to many", () => {
     expect(["a", "b", "c"].map((name) => askAt(state, name, "breath_light")?.command)).toEqual(["c1", "c1", "c1"]);
   });
 
+  test("tells those that are queued from those that answered", () => {
+    const state = after(
+      ...start,
+      both,
+      result("verified", { device: "a" }),
+      result("queued", { device: "b", expires_at: iso(T0 + 60_000) }),
+      result("failed", { device: "c" }),
+    );
+    expect(count(state)).toMatchObject({ done: 1, queued: 1, failed: [{ device: "c", code: "no_answer" }], pending: false });
+  });
+
   test("that is refused as a whole asks nobody", () => {
     const state = after(...start, answered({ ok: false, code: "unknown_group", message: "No such tag." }));
     expect(state.asks).toEqual({});
@@ -169,6 +215,29 @@ describe("what a tile says", () => {
     });
   });
 
+  test.each([
+    ["sent", 1, "waiting for the device…"],
+    ["accepted", 2, "the device has it…"],
+    ["applied", 3, "switched, reading the pin back…"],
+  ] as const)("how far it has come: %s", (state, step, words) => {
+    expect(note(after(...BASE, ACCEPTED, result(state)))).toMatchObject({ is: "pending", step, text: `asked: off — ${words}` });
+  });
+
+  test("how long a queued command waits, and what cancels it", () => {
+    const end = T0 + 3_600_000;
+    expect(note(after(...BASE, ACCEPTED, result("queued", { expires_at: iso(end) })))).toEqual({
+      is: "queued",
+      action: "off",
+      text: `asked: off — queued: waits until ${clock(end)}, cancelled by a newer command`,
+    });
+  });
+
+  test("who asked, where that was not here", () => {
+    expect(note(after(snapshot(), result("sent", { command: "theirs", by: "bob" })))).toMatchObject({
+      text: "asked by bob: off — waiting for the device…",
+    });
+  });
+
   test("a confirmation fades, a failure stays", () => {
     const good = after(...BASE, ACCEPTED, result("verified", { elapsed_ms: 12 }));
     expect(note(good)).toEqual({ is: "confirmed", text: "asked: off — confirmed in 12 ms" });
@@ -185,5 +254,15 @@ describe("why a button is locked", () => {
     expect(lockReason(after(snapshot([offline], { role: "viewer" }), CONNECTED), "pi-1")).toBe("Your token may look, not switch");
     expect(lockReason(after(snapshot([offline]), CONNECTED), "pi-1")).toBe("pi-1 is offline");
     expect(lockReason(after(snapshot(), CONNECTED), "pi-1")).toBeNull();
+  });
+
+  test("an off or a clean may wait for a device that is away, an on may not", () => {
+    const state = after(snapshot([device("pi-1", { online: false })]), CONNECTED);
+    expect((["off", "clean", "on", "check"] as const).map((action) => lockReason(state, "pi-1", action) === null)).toEqual([true, true, false, false]);
+  });
+
+  test("a retired device takes no commands", () => {
+    const state = after(snapshot(), profile({ retired: true, title: "Old one" }), CONNECTED);
+    expect(lockReason(state, "pi-1", "off")).toBe("Old one is retired: it takes no commands");
   });
 });

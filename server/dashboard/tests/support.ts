@@ -3,8 +3,10 @@
 import {
   EVENTS,
   type AccessoryState,
+  type Alert,
   type ClientSensorData,
   type CommandResult,
+  type DeviceProfile,
   type DeviceSnapshot,
   type Snapshot,
 } from "../src/contract";
@@ -85,6 +87,24 @@ export function asked(more: Partial<Ask> = {}): Deed {
 
 export function answered(ack: Extract<Deed, { deed: "answered" }>["ack"], local = "local-1"): Deed {
   return { deed: "answered", local, action: "off", slot: "breath_light", ack };
+}
+
+export function alertTold(state: Alert["state"] = "open", more: Partial<Alert> = {}): Told {
+  const body: Alert = {
+    alert: "a1",
+    rule: "too-hot",
+    device: "pi-1",
+    severity: "warning",
+    state,
+    opened_at: iso(T0 - 60_000),
+    message: "Temperature above 27 °C",
+    ...more,
+  };
+  return { event: EVENTS.ALERT_PUB_CLIENT, body };
+}
+
+export function profile(more: Partial<DeviceProfile> = {}): Told {
+  return { event: EVENTS.DEVICE_PROFILE_PUB_CLIENT, body: { device: "pi-1", ...more } };
 }
 
 /** The state after all of `what`, at T0. */

@@ -26,7 +26,7 @@ export function CleanButton({ testId, whose, away, of, lock, pending, onConfirm 
     <>
       <CommandButton
         testId={testId}
-        name={`Turn everything off on ${whose}`}
+        name={`All off: turn everything off on ${whose}`}
         lock={lock}
         pending={pending}
         className="button button-quiet"

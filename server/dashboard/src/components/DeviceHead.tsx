@@ -39,7 +39,7 @@ export function DeviceHead({ device, open, body, onToggle }: Props) {
       </h2>
       <Availability device={device} />
       <span className="device-tags">
-        <AlertChip device={name} />
+        {!open && <AlertChip device={name} />}
         {device.flapping && (
           <span className="badge badge-warn" title="It comes and goes: what it is now will hardly last">
             flapping

@@ -20,6 +20,7 @@ export const DeviceSection = memo(function DeviceSection({ name, open, onToggle 
   const device = useStore((state) => state.devices[name]);
   const body = useId();
   if (!device) return null;
+  const accessories = accessoryNames(device);
   return (
     <section
       className="device"
@@ -31,10 +32,10 @@ export const DeviceSection = memo(function DeviceSection({ name, open, onToggle 
     >
       <DeviceHead device={device} open={open} body={body} onToggle={onToggle} />
       {open && (
-        <div className="device-body" id={body}>
+        <div className="device-body" id={body} data-many={accessories.length > 2}>
           <DeviceAlerts device={name} />
           <div className="device-accessories">
-            {accessoryNames(device).map((accessory) => (
+            {accessories.map((accessory) => (
               <AccessoryTile key={accessory} device={device} name={accessory} />
             ))}
           </div>

@@ -1,4 +1,4 @@
-import { ago, moment, title } from "../format";
+import { ago, briefly, title } from "../format";
 import { alarming, shortTitle, tileState, told } from "../quantities";
 import { readingAgeMs, readingLimitMs } from "../state/freshness";
 import type { Reading } from "../state/model";
@@ -44,7 +44,7 @@ export function ReadingTile({ device, quantity, reading, sampleIntervalS, compac
             <span className="age">{note(state, age, reason)}</span>
             {(state === "failed" || state === "stale") && reading.good && (
               <span className="age" data-testid="no-data">
-                no data since {moment(reading.good.at, now + skewMs)}
+                no data since {briefly(reading.good.at, now + skewMs)}
                 {state === "failed" && reading.good.value !== null && `, then ${told(quantity, reading.good.value, reading.unit).text}`}
               </span>
             )}

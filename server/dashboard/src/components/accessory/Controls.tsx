@@ -12,7 +12,7 @@ import type { Standing } from "./standing";
 
 /** For how long an *on* holds, in seconds; 0: until it is switched off. */
 const LEASES = [
-  { s: 0, label: "until switched off" },
+  { s: 0, label: "until off" },
   { s: 600, label: "for 10 min" },
   { s: 3600, label: "for 1 h" },
   { s: 4 * 3600, label: "for 4 h" },

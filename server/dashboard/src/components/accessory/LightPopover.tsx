@@ -58,7 +58,7 @@ export function LightPopover({ whose, testId, reported, lock, busy, onApply }: P
         className="button button-quiet"
         popoverTarget={id}
         onClick={place}
-        aria-label={`How the light of ${whose} breathes`}
+        aria-label={`Breathing of the light of ${whose}`}
         data-testid={testId}
         disabled={lock !== null}
         title={lock ?? undefined}

@@ -31,6 +31,12 @@ _ADD: Final = {
     "motion": "INSERT INTO motion VALUES (?, ?) ON CONFLICT DO UPDATE SET movements = movements + excluded.movements",
 }
 
+_BOUND: Final = {
+    "DELETE FROM climate WHERE slot <= (SELECT slot FROM climate ORDER BY slot DESC LIMIT 1 OFFSET ?)": KEPT_DAYS
+    * SLOTS_PER_DAY,
+    "DELETE FROM motion WHERE hour <= (SELECT hour FROM motion ORDER BY hour DESC LIMIT 1 OFFSET ?)": KEPT_HOURS,
+}
+
 
 class History:
     """Slots and hours on disk. Safe on any thread."""
@@ -112,10 +118,9 @@ class History:
         try:
             for table, row in self._pending:
                 connection.execute(_ADD[table], row)
-            connection.execute(
-                "DELETE FROM climate WHERE slot <= (SELECT max(slot) FROM climate) - ?", (KEPT_DAYS * SLOTS_PER_DAY,)
-            )
-            connection.execute("DELETE FROM motion WHERE hour <= (SELECT max(hour) FROM motion) - ?", (KEPT_HOURS,))
+            # By number, not by age: one slot that a wrong clock dates years ahead must not make all others old.
+            for bound, most in _BOUND.items():
+                connection.execute(bound, (most,))
             connection.execute("COMMIT")
         except BaseException:
             if connection.in_transaction:

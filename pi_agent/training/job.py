@@ -83,7 +83,7 @@ def _follow(
             last = msgspec.json.decode(text, type=Line)
             if isinstance(last, Progress):
                 progress(last.share)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         return _failed(TrainingReason.CHILD_FAILED, f"it wrote what is no message: {error}")
     if stopping():
         return _failed(TrainingReason.STOPPED, "the agent ends")

@@ -110,7 +110,7 @@ def unseal(data: bytes) -> ForecastModel:
     """The model of a file. Raises `ModelRefused`."""
     try:
         sealed = msgspec.json.decode(data[: MOST_BYTES + 1], type=_Sealed)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         trouble = ModelTrouble.FOREIGN if isinstance(error, msgspec.ValidationError) else ModelTrouble.CORRUPT
         raise ModelRefused(trouble, str(error)) from None
     if hashlib.sha256(bytes(sealed.model)).hexdigest() != sealed.sha256:

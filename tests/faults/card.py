@@ -18,7 +18,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -194,15 +194,24 @@ def record(work: Path, seconds: float) -> tuple[bytes, Recorder]:
             writer = subprocess.Popen(
                 [sys.executable, "-m", "tests.faults.card", "--write", str(card)],
                 cwd=ROOT,
+                stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 text=True,
             )
+            assert writer.stdin is not None
             assert writer.stdout is not None
+            low = 0
             threading.Timer(seconds, writer.kill).start()
-            with writer.stdout as told:
+            with writer.stdout as told, suppress(BrokenPipeError), writer.stdin as heard:
                 for line in told:
-                    if line.endswith("\n"):
-                        recorder.promise(Promise(*map(int, line.split())))
+                    if not line.endswith("\n"):
+                        break
+                    promise = Promise(*map(int, line.split()))
+                    recorder.promise(promise)
+                    if promise.low > low:
+                        low = promise.low
+                        heard.write("\n")
+                        heard.flush()
             writer.wait()
             # What follows is the unmounting: no power is cut there.
             end = len(recorder.log)
@@ -223,9 +232,10 @@ def write(card: Path) -> None:
                 continue  # one more shares the commit
             if dice.random() < 0.3 and number - low > 40:
                 low = number - dice.randrange(1, 30)
-                # Told before it is done: from now on those may be gone.
+                # Told, and heard, before it is done: from now on those may be gone.
                 sys.stdout.write(f"{low} {outbox._progress.next_id}\n")
                 sys.stdout.flush()
+                sys.stdin.readline()
                 outbox.settle(outbox.stream, low)
             outbox.step()
             sys.stdout.write(f"{low} {outbox._progress.next_id}\n")

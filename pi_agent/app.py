@@ -1,20 +1,21 @@
 """The composition root: builds everything from the settings, starts and stops it in order, and watches it."""
 
 import logging
+import secrets
 import signal
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from types import FrameType
 from typing import Any
 
 import msgspec
 
-from pi_agent.accessories.base import Accessory
-from pi_agent.accessories.breathing import BreathingLight
-from pi_agent.accessories.commands import Commands
-from pi_agent.accessories.infrared import InfraredWatch
-from pi_agent.hardware.base import Light, Watcher
+from pi_agent.accessories.build import build_accessories
+from pi_agent.accessories.commands import Commands, Door
+from pi_agent.accessories.journal import Journal, Outcome
+from pi_agent.accessories.recovery import reconcile
 from pi_agent.hardware.factory import Parts, build_parts
 from pi_agent.hardware.options import Mode
 from pi_agent.jobs.sampling import budget_s, probes, sample_sensors
@@ -23,7 +24,7 @@ from pi_agent.jobs.status import report_status
 from pi_agent.outbox.files import Files
 from pi_agent.outbox.outbox import Outbox
 from pi_agent.outbox.reserve import Reserve
-from pi_agent.settings import AgentSettings, outbox_path, read_token
+from pi_agent.settings import AgentSettings, journal_path, outbox_path, read_token
 from pi_agent.uplink.live import LiveLane, LiveSender
 from pi_agent.uplink.sender import OutboxSender
 from pi_agent.uplink.uplink import Uplink
@@ -55,10 +56,19 @@ _POLL_S = 0.02
 class Agent:
     """One running agent. `run` once."""
 
-    def __init__(self, settings: AgentSettings, parts: Parts, outbox: Outbox, clock: Clock, token: str | None) -> None:
+    def __init__(
+        self,
+        settings: AgentSettings,
+        parts: Parts,
+        outbox: Outbox,
+        journal: Journal,
+        clock: Clock,
+        token: str | None,
+    ) -> None:
         self._settings = settings
         self._parts = parts
         self._outbox = outbox
+        self._journal = journal
         self._clock = clock
         self.ended = False
         """After `run`: whether every thread has ended. One that has not would keep the interpreter from ending."""
@@ -69,16 +79,17 @@ class Agent:
         device = settings.device_name
         options = settings.uplink
         self._sender = OutboxSender(outbox, device, clock, options.window, Backoff(longest_s=options.longest_delay_s))
-        accessories = self._accessories(parts)
-        self._commands = Commands(accessories, _Statuses(outbox, self._lane, self._sender), clock)
-        infos = tuple(accessory.info() for accessory, _ in accessories)
+        accessories = build_accessories(settings, parts, self._keep_motion, clock)
+        self._commands = Commands(accessories, _Statuses(outbox, self._lane, self._sender), clock, journal)
+        run, infos = secrets.token_urlsafe(12), self._commands.infos()
         self._uplink = Uplink(
             settings.relay.url,
-            lambda: _hello(settings, token, outbox.stream, clock, infos),
+            lambda door: _hello(settings, token, outbox.stream, clock, run, infos, door),
             self._sender,
             LiveSender(self._lane, device, clock),
-            self._commands.submit,
+            self._commands,
             clock,
+            heartbeat_interval_s=settings.heartbeat_interval_s,
             # What a relay hears first is how things are now.
             on_joined=self._commands.want_report,
             longest_delay_s=options.longest_delay_s,
@@ -87,6 +98,7 @@ class Agent:
             replaced_delay_s=options.replaced_delay_s,
         )
         outbox.on_commit = self._uplink.wake
+        outbox.on_kept = journal.finish
         self._lane.on_put = self._uplink.wake
         self._schedule = self._jobs()
         self._writer = Worker("outbox", outbox.run, clock, _SILENCE_S)
@@ -121,29 +133,8 @@ class Agent:
 
     # --- what there is ------------------------------------------------------------------------------------------
 
-    def _accessories(self, parts: Parts) -> list[tuple[Accessory, bool]]:
-        found: list[tuple[Accessory, bool]] = []
-        if parts.light is not None:
-            found.append((self._light(parts.light), self._settings.breathing.on_at_start))
-        if parts.infrared is not None:
-            found.append((self._infrared(parts.infrared), self._settings.infrared.on_at_start))
-        return found
-
-    def _light(self, light: Light) -> BreathingLight:
-        options = self._settings.breathing
-        return BreathingLight(
-            light,
-            period_s=options.period_s,
-            gamma=options.gamma,
-            max_level=options.max_level,
-            frames_per_s=options.frames_per_s,
-        )
-
-    def _infrared(self, watcher: Watcher) -> InfraredWatch:
-        def keep(motion: bool, count: int, monotonic_ns: int) -> None:
-            self._outbox.append(MOTION_PUB_PI, {"motion": motion, "count": count}, monotonic_ns)
-
-        return InfraredWatch(watcher, keep)
+    def _keep_motion(self, motion: bool, count: int, monotonic_ns: int) -> None:
+        self._outbox.append(MOTION_PUB_PI, {"motion": motion, "count": count}, monotonic_ns)
 
     def _jobs(self) -> Schedule:
         settings = self._settings
@@ -208,12 +199,13 @@ class Agent:
         idle = self._within(_STOP_JOBS_S, lambda: self._schedule.idle) and self._planner.join(_STOP_JOBS_S)
         self._parts.close()
         self._within(_LAST_WORDS_S, lambda: not (self._uplink.joined and self._outbox.depth))
-        self._uplink.stop()
+        self._uplink.stop(ending=self.trouble is None)
         silent = self._talker.join(_STOP_UPLINK_S)
         self._outbox.stop()
         kept = self._writer.join(_STOP_OUTBOX_S)
         if kept and silent:
             self._outbox.close()
+            self._journal.close()
         self.ended = kept and silent and idle
         log.info("agent ended: waiting=%d", self._outbox.depth)
 
@@ -234,8 +226,8 @@ class _Statuses:
         self._lane = lane
         self._sender = sender
 
-    def change(self, spec: EventSpec, fields: Mapping[str, Any]) -> None:
-        self._outbox.append(spec, fields)
+    def change(self, spec: EventSpec, fields: Mapping[str, Any], outcome: Outcome | None = None) -> None:
+        self._outbox.append(spec, fields, receipt=outcome)
         if self._sender.backlogged and "command" in fields:
             # Somebody waits for this answer; the record of it waits behind a backlog.
             self._lane.answer(spec, fields)
@@ -251,12 +243,13 @@ def build_agent(settings: AgentSettings, environ: Mapping[str, str], clock: Cloc
     """Open outbox and parts. Raises `SettingsError`, `PartUnavailable`, or `OSError` for the outbox."""
     token = read_token(settings.relay)
     path = outbox_path(settings.outbox, environ)
-    files = Files(path, clock)
-    try:
-        parts = build_parts(settings.hardware, clock)
-    except BaseException:
-        files.close()
-        raise
+    with ExitStack() as opened:
+        files = Files(path, clock)
+        opened.callback(files.close)
+        journal = Journal(journal_path(path), clock)
+        opened.callback(journal.close)
+        parts = build_parts(settings.hardware, clock, settings.accessories)
+        opened.pop_all()
     outbox = Outbox(
         files,
         clock,
@@ -264,11 +257,18 @@ def build_agent(settings: AgentSettings, environ: Mapping[str, str], clock: Cloc
         max_age_s=settings.outbox.max_age_s,
         reserve=Reserve(path.with_suffix(".reserve"), settings.outbox.reserve_bytes),
     )
-    return Agent(settings, parts, outbox, clock, token)
+    reconcile(journal, outbox)
+    return Agent(settings, parts, outbox, journal, clock, token)
 
 
 def _hello(
-    settings: AgentSettings, token: str | None, stream: str, clock: Clock, accessories: tuple[AccessoryInfo, ...]
+    settings: AgentSettings,
+    token: str | None,
+    stream: str,
+    clock: Clock,
+    run: str,
+    accessories: tuple[AccessoryInfo, ...],
+    door: Door,
 ) -> dict[str, Any]:
     hello = PiHello(
         token=token,
@@ -276,9 +276,13 @@ def _hello(
         version=VERSION,
         contract=CONTRACT_VERSION,
         boot_id=clock.boot_id,
+        run=run,
         stream=stream,
         sample_interval_s=settings.sample_interval_s,
         status_interval_s=settings.status_interval_s,
+        heartbeat_interval_s=settings.heartbeat_interval_s,
+        ledger=door.ledger,
+        seq=door.seq,
         simulated=settings.hardware.mode is not Mode.REAL,
         accessories=accessories,
     )

@@ -7,18 +7,23 @@ import os
 import re
 import socket
 from collections.abc import Mapping
+from datetime import tzinfo
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from msgspec import Meta, Struct
 
-from pi_agent.hardware.options import HardwareOptions
+from pi_agent.accessories.hours import Span
+from pi_agent.hardware.options import HardwareOptions, SwitchOptions
+from shared.contract.payloads import Accessory
 from shared.logs import LogFormat, LogLevel
 from shared.settings import SettingsError, load
 
 PREFIX = "PI_AGENT_"
 
+_ACCESSORY_NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
 _DEVICE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 
 
@@ -43,6 +48,14 @@ class RelayOptions(_Options, frozen=True, kw_only=True):
             raise ValueError("set either token or token_file, not both")
 
 
+LinkLoss = Annotated[
+    float, Meta(ge=1, le=7 * 86400, description="so long without the relay, and it goes to its safe state, in s")
+]
+LongestLease = Annotated[
+    float, Meta(ge=1, le=7 * 86400, description="an on that is not renewed ends after so long, whoever asked, in s")
+]
+
+
 class BreathingOptions(_Options, frozen=True, kw_only=True):
     """How the light breathes while it is on."""
 
@@ -53,12 +66,42 @@ class BreathingOptions(_Options, frozen=True, kw_only=True):
         float, Meta(ge=5, le=100, description="how often the level changes; more is smoother and costs CPU time")
     ] = 30.0
     on_at_start: Annotated[bool, Meta(description="breathe from the start on, without waiting for a command")] = False
+    schedule: Annotated[
+        tuple[str, ...],
+        Meta(
+            max_length=64,
+            description='hours at which it breathes by itself: ["mon-fri 18:00-22:30", "sun 16:00-24:00"]',
+        ),
+    ] = ()
+    quiet: (
+        Annotated[
+            str, Meta(description="hours at which it goes dark, and nothing but a command turns it on: 22:30-07:00")
+        ]
+        | None
+    ) = None
+    link_loss_s: LinkLoss | None = None
+    longest_lease_s: LongestLease | None = None
+
+    def __post_init__(self) -> None:
+        for text in (*self.schedule, *([self.quiet] if self.quiet is not None else [])):
+            Span.parse(text)
 
 
 class InfraredWatchOptions(_Options, frozen=True, kw_only=True):
     """The watch that the infrared sensor keeps."""
 
     on_at_start: Annotated[bool, Meta(description="watch from the start on, without waiting for a command")] = True
+    link_loss_s: LinkLoss | None = None
+    longest_lease_s: LongestLease | None = None
+
+
+class SwitchedOptions(SwitchOptions, frozen=True, kw_only=True):
+    """An accessory of one's own on a pin: a fan, a relay, a buzzer."""
+
+    title: Annotated[str, Meta(min_length=1, max_length=64, description="what pages call it")] | None = None
+    on_at_start: Annotated[bool, Meta(description="on from the start, without waiting for a command")] = False
+    link_loss_s: LinkLoss | None = None
+    longest_lease_s: LongestLease | None = None
 
 
 class OutboxOptions(_Options, frozen=True, kw_only=True):
@@ -114,10 +157,25 @@ class AgentSettings(_Options, frozen=True, kw_only=True):
     status_interval_s: Annotated[
         float, Meta(ge=0.1, le=86400, description="from one report of every accessory to the next, in s")
     ] = 10.0
+    heartbeat_interval_s: Annotated[
+        float, Meta(ge=0.1, le=3600, description="from one heartbeat to the next, in s")
+    ] = 10.0
+    time_zone: (
+        Annotated[
+            str, Meta(description="IANA name, such as Europe/Zurich, for schedules; by default the machine's own")
+        ]
+        | None
+    ) = None
     relay: RelayOptions = RelayOptions()
     hardware: HardwareOptions = HardwareOptions()
     breathing: BreathingOptions = BreathingOptions()
     infrared: InfraredWatchOptions = InfraredWatchOptions()
+    accessories: Annotated[
+        dict[str, SwitchedOptions],
+        Meta(
+            max_length=24, description="accessories of one's own, by name, each a table [accessories.NAME]: see below"
+        ),
+    ] = {}
     outbox: OutboxOptions = OutboxOptions()
     uplink: UplinkOptions = UplinkOptions()
     log: LogOptions = LogOptions()
@@ -127,6 +185,20 @@ class AgentSettings(_Options, frozen=True, kw_only=True):
             raise ValueError(
                 "device may have letters, digits, . _ and -, at most 63, and begins with a letter or digit"
             )
+        for name in self.accessories:
+            _check_accessory(name)
+        _check_link_loss(self)
+
+    @property
+    def zone(self) -> tzinfo | None:
+        """The time zone of schedules; None: the machine's own. Raises `SettingsError`."""
+        if self.time_zone is None:
+            return None
+        try:
+            return ZoneInfo(self.time_zone)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            remedy = "is no time zone here; write an IANA name, such as Europe/Zurich (sudo apt install tzdata)"
+            raise SettingsError("time_zone", self.time_zone, remedy) from None
 
     @property
     def device_name(self) -> str:
@@ -137,9 +209,32 @@ class AgentSettings(_Options, frozen=True, kw_only=True):
         return host or "pi"
 
 
+def _check_accessory(name: str) -> None:
+    if not _ACCESSORY_NAME.fullmatch(name):
+        raise ValueError(
+            f"accessories.{name}: a name has small letters, digits and _, at most 32, and begins with a letter"
+        )
+    if name in set(Accessory):
+        raise ValueError(f"accessories.{name}: that is the name of a part of its own; choose another one")
+
+
+def _check_link_loss(settings: AgentSettings) -> None:
+    shortest_s = 2 * settings.heartbeat_interval_s
+    limits = {"breathing": settings.breathing.link_loss_s, "infrared": settings.infrared.link_loss_s}
+    limits |= {f"accessories.{name}": options.link_loss_s for name, options in settings.accessories.items()}
+    for name, limit_s in limits.items():
+        if limit_s is not None and limit_s < shortest_s:
+            raise ValueError(f"{name}.link_loss_s must be at least two heartbeat_interval_s, {shortest_s:g} s")
+
+
 def read_settings(file: Path | None, environ: Mapping[str, str] = os.environ) -> AgentSettings:
     """The settings from `file` and the environment. Raises `SettingsError`."""
     return load(AgentSettings, file, environ, PREFIX)
+
+
+def journal_path(outbox: Path) -> Path:
+    """Where the journal of commands is: beside the outbox."""
+    return outbox.with_suffix(".commands.db")
 
 
 def read_token(options: RelayOptions, environ: Mapping[str, str] = os.environ) -> str | None:

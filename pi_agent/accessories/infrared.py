@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pi_agent.accessories.base import Reading
 from pi_agent.hardware.base import Watcher
 from shared.contract.events import ACCESSORIES
-from shared.contract.payloads import Accessory, AccessoryInfo
+from shared.contract.payloads import Accessory, AccessoryInfo, LightOptions
 
 MotionListener = Callable[[bool, int, int], None]
 """Called with: a movement begins (or ends); how many began since the start; the monotonic time in ns."""
@@ -24,9 +24,15 @@ class InfraredWatch:
 
     def info(self) -> AccessoryInfo:
         """*Clean* leaves it alone."""
-        return AccessoryInfo.build(accessory=self.name, pin=self._watcher.pin, sensor=ACCESSORIES[self.name].sensor)
+        return AccessoryInfo.build(
+            accessory=self.name,
+            pin=self._watcher.pin,
+            sensor=ACCESSORIES[self.name].sensor,
+            kind="infrared_watch",
+            title="Infrared watch",
+        )
 
-    def switch(self, on: bool, now_s: float) -> None:  # noqa: ARG002
+    def switch(self, on: bool, now_s: float, light: LightOptions | None = None) -> None:  # noqa: ARG002
         """Begin or stop to watch."""
         self._wanted = on
         if on:

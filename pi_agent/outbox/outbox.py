@@ -4,7 +4,7 @@ import logging
 import sqlite3
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -47,6 +47,8 @@ class Outbox:
     def __init__(self, files: Files, clock: Clock, *, max_bytes: int, max_age_s: float, reserve: Reserve) -> None:
         self.on_commit: Callable[[], None] = lambda: None
         """Called by the writer's thread after every commit. Must not block."""
+        self.on_kept: Callable[[Sequence[Any]], None] = lambda _: None
+        """Called by the writer's thread with the receipts of the events that are on disk now, before they can go."""
         self._files = files
         self._clock = clock
         self._max_bytes = max_bytes
@@ -60,6 +62,7 @@ class Outbox:
         self._writing = 0
         self._urgent = False
         self._overflowed = 0
+        self._given_up: list[Any] = []
         self._settled: tuple[str, int] = ("", 0)
         self._settled_s = 0.0
         self._losses: dict[tuple[str, int, int], None] = {}
@@ -77,25 +80,28 @@ class Outbox:
 
     # --- for those who have something to say --------------------------------------------------------------------
 
-    def append(self, spec: EventSpec, fields: Mapping[str, Any], monotonic_ns: int | None = None) -> None:
+    def append(
+        self, spec: EventSpec, fields: Mapping[str, Any], monotonic_ns: int | None = None, receipt: Any = None
+    ) -> None:
         """Keep an event; `fields` is its body without id, stream, device and time.
 
-        `monotonic_ns` is when it was true, by default now. Raises `Refusal` (`invalid_payload`) for a body that is not
+        `monotonic_ns` is when it was true, by default now. `receipt` comes back through `on_kept` once the event is on
+        disk, or given up on record. Raises `Refusal` (`invalid_payload`) for a body that is not
         the event's; one that is too long becomes a dead letter.
         """
         stamp = Stamp.of(self._clock, monotonic_ns)
         try:
-            draft = Draft(spec.name, encode(spec, fields, stamp, self._clock), stamp)
+            draft = Draft(spec.name, encode(spec, fields, stamp, self._clock), stamp, receipt=receipt)
         except Refusal as refusal:
             if refusal.code is not Code.TOO_LARGE:
                 raise
             log.error("event too long, never sent: event=%s: %s", spec.name, refusal.message)
-            draft = Draft(spec.name, msgspec.json.encode(fields), stamp, DropReason.OVERSIZE, refusal.message)
+            whole = msgspec.json.encode(fields)
+            draft = Draft(spec.name, whole, stamp, DropReason.OVERSIZE, refusal.message, receipt)
         with self._wake:
             self._drafts.append((monotonic_s(self._clock), draft))
             if len(self._drafts) > _MOST_DRAFTS:
-                self._drafts.popleft()
-                self._overflowed += 1
+                self._overflow()
             # People wait for a change or a movement; of samples, fast ones may share a commit.
             self._urgent = self._urgent or spec is not SENSOR_DATA_PUB_PI
             self._wake.notify()
@@ -131,6 +137,15 @@ class Outbox:
     def rows(self, ids: Sequence[int]) -> Sequence[Row] | None:
         """Those of `ids` that are still kept, in order; None while the file cannot be read."""
         return self._reading(lambda reader: reader.rows(ids))
+
+    def kept(self, events: Collection[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Name and body of every event of these names that is still on disk, the newest first."""
+        reader = self._files.reader()
+        try:
+            for row in reader.of(events):
+                yield row.event, msgspec.json.decode(row.fields)
+        finally:
+            reader.close()
 
     def settle(self, stream: str, through: int) -> None:
         """The relay has stored everything of `stream` up to id `through`."""
@@ -227,6 +242,7 @@ class Outbox:
             self._writing = len(drafts)
             self._urgent = False
             overflowed = self._overflowed
+            receipts, self._given_up = self._given_up, []
             settled = self._settled_through(self._progress.stream)
             losses, refusals = list(self._losses), dict(self._refusals)
         store = self._files.store
@@ -234,13 +250,7 @@ class Outbox:
         try:
             with store.commit():
                 # Before the settling, which forgets rows without asking why.
-                for stream, first, last in losses:
-                    if stream == store.progress.stream:
-                        log.error("outbox rows damaged: from_id=%d to_id=%d", first, last)
-                        store.lose(first, last, DropReason.CORRUPT, stamp, "damaged or missing on the disk")
-                for row, code, message in refusals.values():
-                    if row.stream == store.progress.stream:
-                        store.refuse(row, code, message, stamp)
+                self._give_up(losses, refusals.values(), stamp)
                 store.settle(settled)
                 if overflowed:
                     store.record_unnumbered(DropReason.DISK_FULL, overflowed, stamp)
@@ -248,7 +258,7 @@ class Outbox:
                     store.append(draft)
                 self._bound(store, stamp)
         except BaseException:
-            self._put_back(drafts)
+            self._put_back(drafts, receipts)
             raise
         self._committed_s = monotonic_s(self._clock)
         with self._wake:
@@ -261,14 +271,35 @@ class Outbox:
                 self._refusals.pop(key, None)
         self._files.mark()
         self.on_commit()
+        if receipts := [*receipts, *(draft.receipt for _, draft in drafts if draft.receipt is not None)]:
+            self.on_kept(receipts)
 
-    def _put_back(self, drafts: deque[tuple[float, Draft]]) -> None:
+    def _give_up(
+        self, losses: Iterable[tuple[str, int, int]], refusals: Iterable[tuple[Row, str, str]], stamp: Stamp
+    ) -> None:
+        store = self._files.store
+        for stream, first, last in losses:
+            if stream == store.progress.stream:
+                log.error("outbox rows damaged: from_id=%d to_id=%d", first, last)
+                store.lose(first, last, DropReason.CORRUPT, stamp, "damaged or missing on the disk")
+        for row, code, message in refusals:
+            if row.stream == store.progress.stream:
+                store.refuse(row, code, message, stamp)
+
+    def _put_back(self, drafts: deque[tuple[float, Draft]], given_up: list[Any]) -> None:
         with self._wake:
+            self._given_up[:0] = given_up
             self._writing = 0
             self._drafts.extendleft(reversed(drafts))
             while len(self._drafts) > _MOST_DRAFTS:
-                self._drafts.popleft()
-                self._overflowed += 1
+                self._overflow()
+
+    def _overflow(self) -> None:
+        """The oldest draft goes, on record; its receipt comes with that record."""
+        _, draft = self._drafts.popleft()
+        self._overflowed += 1
+        if draft.receipt is not None:
+            self._given_up.append(draft.receipt)
 
     def _bound(self, store: Store, stamp: Stamp) -> None:
         """Keep the file within its size and age. The age is looked at now and then."""

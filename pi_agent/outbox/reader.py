@@ -1,6 +1,6 @@
 """What reads the outbox file to send it: rows in order, each checked against its hash."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -67,6 +67,15 @@ class Reader:
         whole = {row.id for row in rows}
         lost = [key for key in ids if key not in whole and not any(first <= key <= last for first, last in gone)]
         return Batch(rows, [(key, key) for key in lost])
+
+    def of(self, events: Collection[str]) -> Iterator[Row]:
+        """The rows of these events that are whole, the newest first."""
+        marks = ", ".join("?" * len(events))
+        stream = self._db.execute("SELECT name FROM stream").fetchone()[0]
+        query = f"SELECT {ROW} FROM event WHERE event IN ({marks}) ORDER BY id DESC"  # noqa: S608
+        for columns in self._db.execute(query, list(events)):
+            if row := checked(stream, columns):
+                yield row
 
     def close(self) -> None:
         """Close the file."""

@@ -38,6 +38,8 @@ class Draft:
     stamp: Stamp
     trouble: DropReason | None = None
     message: str = ""
+    receipt: Any = None
+    """Whoever wrote it wants to know when it is on disk."""
 
 
 class Store:

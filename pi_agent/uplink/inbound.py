@@ -4,21 +4,26 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from pi_agent.accessories.commands import Command
-from shared.contract.events import ACCESSORIES, ERROR_PUB_PI, SERVER_CLEAN_PUB
-from shared.contract.payloads import Ack, Action, CommandBody, ErrorBody, SwitchCommand, parse
+from pi_agent.accessories.command import Command
+from shared.contract.events import ACCESSORIES, ERROR_PUB_PI, FURTHER, SERVER_CLEAN_PUB, AccessoryEvents
+from shared.contract.payloads import Ack, Action, CheckCommand, CommandBody, ErrorBody, SwitchCommand, parse
 from shared.contract.spec import EventSpec
 from shared.errors import Code, Refusal
 
 log = logging.getLogger(__name__)
 
+
+def _of(events: AccessoryEvents, accessory: str | None) -> dict[str, tuple[EventSpec, Action, str | None]]:
+    asked = ((events.check, Action.CHECK), (events.on, Action.ON), (events.off, Action.OFF))
+    return {spec.name: (spec, action, accessory) for spec, action in asked}
+
+
 COMMANDS: Final[Mapping[str, tuple[EventSpec, Action, str | None]]] = {
     SERVER_CLEAN_PUB.name: (SERVER_CLEAN_PUB, Action.CLEAN, None),
-    **{events.check.name: (events.check, Action.CHECK, name) for name, events in ACCESSORIES.items()},
-    **{events.on.name: (events.on, Action.ON, name) for name, events in ACCESSORIES.items()},
-    **{events.off.name: (events.off, Action.OFF, name) for name, events in ACCESSORIES.items()},
+    **{name: command for accessory, events in ACCESSORIES.items() for name, command in _of(events, accessory).items()},
+    **_of(FURTHER, None),
 }
-"""Every command by its name on the wire: its event, what it asks, and of which accessory (None: clean)."""
+"""Every command by its name on the wire: its event, what it asks, and of which accessory (None: its body may say)."""
 
 
 class Inbound:
@@ -47,13 +52,23 @@ class Inbound:
         wanted = parse(spec.payload, body)
         # Every command's payload is one; the catalogue's type does not say so.
         assert isinstance(wanted, CommandBody)  # noqa: S101
+        if accessory is None and isinstance(wanted, CheckCommand | SwitchCommand):
+            if wanted.accessory is None:
+                raise Refusal(Code.INVALID_PAYLOAD, f"{spec.name} needs an `accessory`")
+            accessory = wanted.accessory
+        switch = wanted if isinstance(wanted, SwitchCommand) and action is Action.ON else None
         code = self._submit(
             Command(
                 action=action,
                 accessory=accessory,
                 id=wanted.command,
-                lease_s=wanted.lease_s if isinstance(wanted, SwitchCommand) and action is Action.ON else None,
+                ledger=wanted.ledger,
+                seq=wanted.seq,
+                lease_s=switch.lease_s if switch else None,
+                light=switch.light if switch else None,
                 ttl_s=wanted.ttl_s,
+                expires_ms=wanted.expires_ms,
+                cause=wanted.cause,
             )
         )
         if code not in (Code.ACCEPTED, Code.DUPLICATE):

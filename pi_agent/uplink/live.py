@@ -12,7 +12,7 @@ from pi_agent.outbox.rows import Stamp, envelope
 from pi_agent.uplink.verdict import Emit, Fate, Token, Verdict, judge
 from shared.backoff import Backoff
 from shared.clock import Clock, monotonic_s
-from shared.contract.payloads import parse
+from shared.contract.payloads import Outboxed, parse
 from shared.contract.spec import EventSpec
 
 log = logging.getLogger(__name__)
@@ -21,14 +21,23 @@ _MOST_ANSWERS = 64
 _MOST_ON_THE_WAY = 16
 
 
+Subject = tuple[EventSpec, str | None]
+"""An event, and the accessory that it names where several share it."""
+
+
 @dataclass(frozen=True)
 class LiveMessage:
-    """One status without an id; a `report` conflates with the other reports of the same event."""
+    """One event without an id; a `report` conflates with the other reports of the same subject."""
 
     spec: EventSpec
     fields: Mapping[str, Any]
     stamp: Stamp
     report: bool
+
+    @property
+    def subject(self) -> Subject:
+        """What it is about: reports of the same subject conflate."""
+        return self.spec, self.fields.get("accessory")
 
 
 class LiveLane:
@@ -40,7 +49,7 @@ class LiveLane:
         self._clock = clock
         self._lock = threading.Lock()
         self._answers: deque[LiveMessage] = deque(maxlen=_MOST_ANSWERS)
-        self._reports: dict[EventSpec, LiveMessage] = {}
+        self._reports: dict[Subject, LiveMessage] = {}
 
     def answer(self, spec: EventSpec, fields: Mapping[str, Any]) -> None:
         """Tell a status that somebody waits for. Of too many the oldest go."""
@@ -53,20 +62,20 @@ class LiveLane:
         """Tell a status that replaces the one before."""
         message = LiveMessage(spec, fields, Stamp.of(self._clock), report=True)
         with self._lock:
-            self._reports[spec] = message
+            self._reports[message.subject] = message
         self.on_put()
 
     def put_back(self, message: LiveMessage) -> None:
         """A report did not arrive; a newer one wins over it."""
         with self._lock:
-            self._reports.setdefault(message.spec, message)
+            self._reports.setdefault(message.subject, message)
 
-    def take(self, busy: set[EventSpec]) -> LiveMessage | None:
-        """The next to send; no report of the events in `busy`, whose last one is still on its way."""
+    def take(self, busy: set[Subject]) -> LiveMessage | None:
+        """The next to send; no report of the subjects in `busy`, whose last one is still on its way."""
         with self._lock:
             if self._answers:
                 return self._answers.popleft()
-            ready = next((spec for spec in self._reports if spec not in busy), None)
+            ready = next((subject for subject in self._reports if subject not in busy), None)
             return self._reports.pop(ready) if ready is not None else None
 
     def forget_answers(self) -> None:
@@ -95,13 +104,14 @@ class LiveSender:
             log.warning("status not acked in time: event=%s", self._on_the_way[serial][0].spec.name)
             self._not_now(serial)
         while now >= self._paused_until_s and len(self._on_the_way) < _MOST_ON_THE_WAY:
-            message = self.lane.take({sent.spec for sent, _ in self._on_the_way.values() if sent.report})
+            message = self.lane.take({sent.subject for sent, _ in self._on_the_way.values() if sent.report})
             if message is None:
                 return
             serial = next(self._serials)
             self._on_the_way[serial] = (message, now + (message.spec.timeout_s or 0.0))
-            frame = envelope(message.spec, self.device, message.stamp, self.clock)
-            body = {"stream": stream, **message.fields, **frame}
+            body = {**message.fields}
+            if issubclass(message.spec.payload, Outboxed):
+                body = {"stream": stream, **body, **envelope(message.spec, self.device, message.stamp, self.clock)}
             parse(message.spec.payload, body)
             emit(message.spec, body, Token(None, serial))
 

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-from pi_agent.accessories.commands import Command
+from pi_agent.accessories.commands import Door
+from pi_agent.accessories.relay_time import RelayTime
+from pi_agent.uplink.heart import STREAM, Heart
 from pi_agent.uplink.inbound import Inbound
 from pi_agent.uplink.link import Answered, Inbox, Joined, Link, Lost, Receive
 from pi_agent.uplink.live import LiveSender
@@ -25,6 +27,7 @@ log = logging.getLogger(__name__)
 _INBOX = 2048
 """More than can be on its way at once; an ack that does not fit is lost, and its event is sent again."""
 _IDLE_S = 5.0
+_GOODBYE_S = 0.3
 _REFUSED_FOR_GOOD = {Code.UNAUTHENTICATED, Code.FORBIDDEN, Code.HOST_REFUSED, Code.ORIGIN_REFUSED}
 """A relay that does not know this device will not know it a second later."""
 
@@ -44,6 +47,16 @@ class Connection(Protocol):
     def close(self) -> None: ...
 
 
+class Gate(Protocol):
+    """Where commands go: see `pi_agent.accessories.commands.Commands`."""
+
+    @property
+    def relay_time(self) -> RelayTime: ...
+    def connect(self) -> Door: ...
+    def proven(self) -> None: ...
+    def wake(self) -> None: ...
+
+
 Dial = Callable[[str, Mapping[str, Any], Inbox, Receive], Connection]
 """Makes a connection to a relay's address, with what the agent says first."""
 
@@ -54,12 +67,13 @@ class Uplink:
     def __init__(
         self,
         url: str,
-        hello: Callable[[], Mapping[str, Any]],
+        hello: Callable[[Door], Mapping[str, Any]],
         outbox: OutboxSender,
         live: LiveSender,
-        submit: Callable[[Command], Code],
+        gate: Gate,
         clock: Clock,
         *,
+        heartbeat_interval_s: float = 10.0,
         on_joined: Callable[[], None] = lambda: None,
         longest_delay_s: float = 30.0,
         start_jitter_s: float = 5.0,
@@ -80,7 +94,8 @@ class Uplink:
         self._join_timeout_s = join_timeout_s
         self._replaced_delay_s = replaced_delay_s
         self._dial = dial
-        self._inbound = Inbound(submit, lambda error: self._put(_Told(error)))
+        self._gate = gate
+        self._heart = Heart(heartbeat_interval_s, clock, gate.relay_time)
         self._inbox: queue.Queue[Joined | Lost | Answered | _Told | None] = queue.Queue(_INBOX)
         self._backoff = Backoff(longest_s=longest_delay_s)
         self._link: Connection | None = None
@@ -90,6 +105,7 @@ class Uplink:
         self._told = ""
         self._was_lost = False
         self._stopping = False
+        self._ending = False
 
     @property
     def joined(self) -> bool:
@@ -100,8 +116,9 @@ class Uplink:
         """There is something new to send. Never blocks."""
         self._put(None)
 
-    def stop(self) -> None:
-        """Let `run` close the connection and return."""
+    def stop(self, *, ending: bool = False) -> None:
+        """Let `run` close the connection and return; `ending`: with a word that the agent ends as it was told to."""
+        self._ending = ending
         self._stopping = True
         self.wake()
 
@@ -116,8 +133,10 @@ class Uplink:
             except queue.Empty:
                 continue
             self._take(first)
-        if self._link is not None:
-            self._link.close()
+        if (link := self._link) is not None:
+            if self._joined and self._ending:
+                self._say_goodbye(link)
+            link.close()
 
     def turn(self) -> float:
         """Handle what has come, then do what is due. Returns how long until something is due again, in seconds."""
@@ -132,14 +151,16 @@ class Uplink:
             self._pump(self._link)
         if not self._joined:
             return self._deadline_s - monotonic_s(self._clock)
-        due = [at for at in (self._outbox.due_s(), self._live.due_s()) if at is not None]
+        due = [at for at in (self._outbox.due_s(), self._live.due_s(), self._heart.due_s()) if at is not None]
         return min(due, default=now + _IDLE_S) - monotonic_s(self._clock)
 
     # --- the connection -----------------------------------------------------------------------------------------
 
     def _connect(self, now: float) -> None:
         self._told = ""
-        self._link = self._dial(self._url, self._hello(), self._put, self._inbound.receive)
+        door = self._gate.connect()
+        inbound = Inbound(door.submit, lambda error: self._put(_Told(error)))
+        self._link = self._dial(self._url, self._hello(door), self._put, inbound.receive)
         self._deadline_s = now + self._join_timeout_s
         try:
             self._link.open()
@@ -149,6 +170,8 @@ class Uplink:
 
     def _pump(self, link: Connection) -> None:
         try:
+            # First: commands wait for the relay's time.
+            self._heart.pump(link.emit)
             # A change before the report that follows it; but nothing live waits behind a backlog.
             if not self._outbox.backlogged:
                 self._outbox.pump(link.emit)
@@ -169,6 +192,8 @@ class Uplink:
             self._joined = True
             self._was_lost = False
             log.info("relay connected: url=%s", self._url)
+            self._heart.joined()
+            self._gate.proven()
             self._on_joined()
         elif isinstance(item, Lost):
             self._lost(item.reason, item.code)
@@ -176,7 +201,12 @@ class Uplink:
             self._answered(item)
 
     def _answered(self, item: Answered) -> None:
-        verdict = (self._live if item.token.stream is None else self._outbox).acked(item.token, item.answer)
+        self._gate.proven()
+        if item.token.stream == STREAM:
+            verdict = self._heart.acked(item.token, item.answer)
+            self._gate.wake()
+        else:
+            verdict = (self._live if item.token.stream is None else self._outbox).acked(item.token, item.answer)
         if verdict is None:
             return
         if verdict.fate is Fate.LINK:
@@ -190,6 +220,7 @@ class Uplink:
         self._joined = False
         self._outbox.connection_lost()
         self._live.connection_lost()
+        self._heart.connection_lost()
         if link is not None:
             link.close()
         self._again(reason, code or self._told)
@@ -218,6 +249,20 @@ class Uplink:
             )
         self._was_lost = True
         self._deadline_s = monotonic_s(self._clock) + wait_s
+
+    def _say_goodbye(self, link: Connection) -> None:
+        """The last heartbeat. Its ack is waited for: closing would overtake it."""
+        deadline_s = monotonic_s(self._clock) + _GOODBYE_S
+        try:
+            last = self._heart.beat(link.emit, ending=True)
+            while (left_s := deadline_s - monotonic_s(self._clock)) > 0:
+                item = self._inbox.get(timeout=left_s)
+                if isinstance(item, Lost) or (isinstance(item, Answered) and item.token == last):
+                    return
+                if isinstance(item, Answered):
+                    self._answered(item)
+        except (LinkDown, queue.Empty):
+            log.debug("the relay did not hear that the agent ends")
 
     def _put(self, item: Joined | Lost | Answered | _Told | None) -> None:
         try:

@@ -8,7 +8,7 @@ import time
 import msgspec
 import pytest
 
-from pi_agent.accessories.commands import Command
+from pi_agent.accessories.command import Command
 from pi_agent.app import Agent, build_agent
 from pi_agent.hardware.base import PartUnavailable
 from pi_agent.hardware.options import HardwareOptions, Mode

@@ -13,6 +13,8 @@ from typing import Any
 import socketio
 from werkzeug.serving import WSGIRequestHandler, make_server
 
+from shared.contract.events import HEARTBEAT_PUB_PI
+
 NAMESPACE = "/pi"
 
 
@@ -91,6 +93,11 @@ class FakeRelay:
     def connected(self) -> int:
         return len(self._sids)
 
+    @staticmethod
+    def now_ms() -> int:
+        """The relay's time, in which commands end."""
+        return round(time.monotonic() * 1000)
+
     # --- what it sends ------------------------------------------------------------------------------------------
 
     def send(self, event: str, body: Any) -> None:
@@ -156,6 +163,8 @@ class FakeRelay:
         return ack
 
     def _store(self, event: str, body: dict) -> dict:
+        if event == HEARTBEAT_PUB_PI.name:
+            return {"ok": True, "code": "accepted", "relay_ms": self.now_ms()}
         if body.get("id") is None:
             return {"ok": True, "code": "accepted"}
         key = (body["stream"], body["id"])

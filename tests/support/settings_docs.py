@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Union, get_args, get_origin
 
@@ -9,7 +10,7 @@ import msgspec
 
 from pi_agent import settings as agent
 from server import settings as relay
-from shared.settings import names
+from shared.settings import named_struct_of, names
 
 FILE = Path(__file__).parents[2] / "docs" / "SETTINGS.md"
 _HEAD = """# Settings
@@ -40,7 +41,7 @@ def undocumented() -> list[str]:
     return [
         prefix + name
         for kind, prefix in ((agent.AgentSettings, "agent."), (relay.RelaySettings, "relay."))
-        for name, field in names(kind)
+        for name, field in _all_names(kind)
         if not _description(field.type)
     ]
 
@@ -59,11 +60,19 @@ def main(argv: list[str] | None = None) -> int:
 
 def _table(title: str, kind: type[msgspec.Struct], prefix: str) -> list[str]:
     rows = [f"## {title}", "", "| setting | variable | default | meaning |", "|---|---|---|---|"]
-    for name, field in names(kind):
+    for name, field in _all_names(kind):
         variable = prefix + name.upper().replace(".", "__")
         meaning = "; ".join(part for part in (_description(field.type), _bounds(field.type)) if part)
         rows.append(f"| `{name}` | `{variable}` | `{_default(field)}` | {meaning} |")
     return rows
+
+
+def _all_names(kind: type[msgspec.Struct]) -> Iterator[tuple[str, msgspec.structs.FieldInfo]]:
+    """Every setting, those of a table of named ones as `accessories.NAME.gpio`."""
+    for name, field in names(kind):
+        yield name, field
+        if named := named_struct_of(field.type):
+            yield from names(named, f"{name}.NAME.")
 
 
 def _metas(annotation: Any) -> list[msgspec.Meta]:
@@ -91,9 +100,11 @@ def _bounds(annotation: Any) -> str:
 
 
 def _default(field: msgspec.structs.FieldInfo) -> str:
+    if field.required:
+        return "required"
     value = field.default
     if value is msgspec.NODEFAULT:
-        value = field.default_factory() if field.default_factory is not msgspec.NODEFAULT else ""
+        value = field.default_factory()
     return msgspec.json.encode(value).decode() if value is not None else "none"
 
 

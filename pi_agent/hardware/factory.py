@@ -8,12 +8,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from pi_agent.hardware import recording
 from pi_agent.hardware.base import Light, PartUnavailable, Sensor, Switch, Watcher
 from pi_agent.hardware.options import ClimateDriver, HardwareOptions, InfraredDriver, LightDriver, Mode, SwitchOptions
 from pi_agent.hardware.real.host import Host
 from pi_agent.hardware.real.sysfs import Sysfs
-from pi_agent.hardware.replay import RecordedMotion, ReplayedSensor, Tape
 from pi_agent.hardware.sim.faults import Faults
 from pi_agent.hardware.sim.parts import ScheduledInfrared, SimulatedClimate, SimulatedLight
 from pi_agent.hardware.sim.room import Room, Schedule
@@ -131,6 +129,10 @@ def _simulated(bench: _Bench, faults: Faults) -> None:
 
 
 def _replayed(bench: _Bench, faults: Faults) -> None:
+    # Only a replaying agent loads what reads a recording.
+    from pi_agent.hardware import recording
+    from pi_agent.hardware.replay import RecordedMotion, ReplayedSensor, Tape
+
     options = bench.options.replay
     tape = Tape(recording.load(Path(options.file)), options.speed, loop=options.loop)
     _simulated_light(bench, faults)

@@ -8,6 +8,7 @@ A reading that cannot be is refused, and read again while the budget lasts; one 
     failed     not told: noise, silence, out of range, a jump that nobody confirmed
 """
 
+import difflib
 import math
 from collections import deque
 from collections.abc import Mapping
@@ -75,7 +76,9 @@ class QualityOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         for table in (self.ranges, self.max_change_per_s, self.stuck_after_s):
             for name in table:
                 if quantities.known(name) is None:
-                    raise ValueError(f"there is no quantity {name}; known are {', '.join(quantities.QUANTITIES)}")
+                    close = difflib.get_close_matches(name, quantities.QUANTITIES, n=1)
+                    hint = f"did you mean {close[0]}?" if close else "docs/EVENTS.md has the table of them"
+                    raise ValueError(f"there is no quantity {name}; {hint}")
 
 
 AS_RECORDED: Final = QualityOptions(

@@ -102,7 +102,7 @@ def _check_header(header: list[str]) -> None:
     for name in header:
         if name not in known:
             close = difflib.get_close_matches(name, known, n=1)
-            hint = f"did you mean `{close[0]}`?" if close else f"known are {', '.join(known)}"
+            hint = f"did you mean `{close[0]}`?" if close else "docs/EVENTS.md has the table of quantities"
             raise ValueError(f"{_shown(name)} is no quantity; {hint}")
         if header.count(name) > 1:
             raise ValueError(f"there is more than one column `{name}`")

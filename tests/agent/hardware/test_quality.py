@@ -349,7 +349,7 @@ def test_it_is_set_in_the_file_and_the_environment():
     ("variables", "words"),
     [
         ({"QUALITY__RANGES": "{temperature = [40, 0]}"}, r"ranges.temperature is \[40, 0\]; write \[lowest, highest\]"),
-        ({"QUALITY__STUCK_AFTER_S": "{temprature = 60.0}"}, "there is no quantity temprature; known are temperature"),
+        ({"QUALITY__STUCK_AFTER_S": "{temprature = 60.0}"}, "no quantity temprature; did you mean temperature"),
         ({"QUALITY__TRIES": "0"}, ">= 1"),
         ({"QUALITY__MAX_CHANGE_PER_S": "{temperature = -1.0}"}, ">= 0"),
     ],

@@ -108,7 +108,7 @@ def parsed(text):
         ("temperature\n1\n", "line 1: the header needs a column `time`; it has 'temperature'"),
         ("time\n0\n", "line 1: there is no column beside `time`"),
         ("time,temperatur\n0,1\n", "line 1: 'temperatur' is no quantity; did you mean `temperature`"),
-        ("time,zzz\n0,1\n", "line 1: 'zzz' is no quantity; known are time, motion, temperature"),
+        ("time,zzz\n0,1\n", "line 1: 'zzz' is no quantity; docs/EVENTS.md has the table"),
         ("time,humidity,humidity\n0,1,2\n", "line 1: there is more than one column `humidity`"),
         ("time,humidity\n", "line 1: there are no rows"),
         ("time,humidity\n0,1\n1,2,3\n", "line 3: 3 cells under 2 column names"),

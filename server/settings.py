@@ -8,6 +8,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from msgspec import Meta, Struct
 
@@ -73,6 +74,39 @@ class RetentionPolicy(Struct, frozen=True, kw_only=True):
         return self.quantities.get(quantity, self.readings)
 
 
+class MqttTopic(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A topic of sensors, and how its messages are read: JSON objects, or single numbers."""
+
+    topic: Annotated[str, Meta(min_length=1, max_length=200, description="topic or filter, such as sensor/+/data")]
+    device: Annotated[Label, Meta(description="the field that names the device")] = "deviceId"
+    device_level: Annotated[int, Meta(ge=0, le=20)] | None = None
+    """Which level of the topic names the device instead: 0 is the first."""
+    timestamp: Annotated[Label, Meta(description="the field that says when; without it: on arrival")] = "timestamp"
+    value: Annotated[Label | None, Meta(description="the quantity, where a message is a bare number")] = None
+    rename: dict[Label, Label] = {}
+    """Field to quantity, where the names differ."""
+
+
+class MqttSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The broker that sensors publish to, and that Home Assistant listens to."""
+
+    url: Annotated[str, Meta(description="mqtt://HOST:1883 or mqtts://HOST:8883; empty for none")] = ""
+    username: Annotated[str | None, Meta(description="where the broker asks for one")] = None
+    password_file: Annotated[str | None, Meta(description="a file that holds nothing but the password")] = None
+    ca_file: Annotated[str | None, Meta(description="certificates to trust instead of the system's")] = None
+    client_id: Annotated[
+        Label, Meta(description="one per relay: the broker keeps this client's messages while the relay is away")
+    ] = "breathlight-relay"
+    topics: Annotated[tuple[MqttTopic, ...], Meta(description="what to subscribe to")] = tuple(
+        MqttTopic(topic=f"sensor/data/{sensor}") for sensor in ("aht21", "ens160", "mq9", "mq135", "temp")
+    )
+
+    def __post_init__(self) -> None:
+        parts = urlsplit(self.url)
+        if self.url and (parts.scheme not in ("mqtt", "mqtts") or not parts.hostname):
+            raise ValueError("url must look like mqtt://HOST:1883 or mqtts://HOST:8883")
+
+
 class TemperatureSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Whose value the page `/temperature` shows."""
 
@@ -105,6 +139,7 @@ class RelaySettings(Struct, frozen=True, kw_only=True):
     availability: AvailabilitySettings = AvailabilitySettings()
     alerts: AlertSettings = AlertSettings()
     temperature: TemperatureSettings = TemperatureSettings()
+    mqtt: MqttSettings = MqttSettings()
     limits: LimitSettings = LimitSettings()
     retention: RetentionPolicy = RetentionPolicy()
     log: LogSettings = LogSettings()

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import msgspec
 import typer
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
 from rich.table import Table
@@ -14,10 +15,15 @@ from rich.table import Table
 from server import settings
 from server.cli.options import EXIT_FAILED, EXIT_USAGE, AsJson, Config, err, fail, out
 from server.storage import backup as backups
+from server.storage.dead_letters import DeadLetter, DeadLetters
 from server.storage.engine import Database, Progress
 from server.storage.examine import Report, examine
 from server.storage.failures import DatabaseFailed
+from shared.clock import SystemClock
 from shared.settings import SettingsError
+
+_LETTERS = 1_000
+_LETTERS_SHOWN = 20
 
 app = typer.Typer(no_args_is_help=True, help="The relay's database: back it up, put a backup in its place.")
 
@@ -61,10 +67,13 @@ def doctor(config: Config = None, as_json: AsJson = False) -> None:
     """
     with _bars() as progress, _database(config) as database, _errors():
         report = examine(database, progress)
+        letters = DeadLetters(database, SystemClock()).newest(_LETTERS)
     if as_json:
-        typer.echo(msgspec.json.encode(report).decode())
+        found = msgspec.to_builtins(report) | {"dead_letters": msgspec.to_builtins(letters)}
+        typer.echo(msgspec.json.encode(found).decode())
     else:
         _print(report)
+        _print_letters(letters)
     if not report.sound:
         raise typer.Exit(EXIT_FAILED)
 
@@ -88,6 +97,19 @@ def _print(report: Report) -> None:
     for text in [*report.structure[:20], *report.unreadable]:
         err.print(f"  {text}", highlight=False)
     out.print(f"{report.events} events looked at; {report.missing} ids are missing without a reason on record")
+
+
+def _print_letters(letters: list[DeadLetter]) -> None:
+    """Messages that were given up, the newest first."""
+    if not letters:
+        return
+    table = Table("when (UTC)", "door", "topic", "code", "why", title="Dead letters: what could never be stored")
+    for letter in letters[:_LETTERS_SHOWN]:
+        when = letter.at[:19].replace("T", " ")
+        table.add_row(when, letter.door, escape(letter.topic), letter.code, escape(letter.message))
+    out.print(table)
+    if len(letters) > _LETTERS_SHOWN:
+        out.print(f"and {len(letters) - _LETTERS_SHOWN} older ones; see --json", highlight=False)
 
 
 def _range(first: int, last: int) -> str:

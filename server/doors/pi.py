@@ -79,7 +79,7 @@ class PiDoor:
         statuses: dict[EventSpec, Handler] = {
             events.status: partial(self._status, accessory) for accessory, events in ACCESSORIES.items()
         }
-        return {
+        handlers: dict[EventSpec, Handler] = {
             SENSOR_DATA_PUB_PI: self._sensor_data,
             MOTION_PUB_PI: self._motion,
             MODEL_TRAIN_PUB_PI: self._model_train,
@@ -89,6 +89,15 @@ class PiDoor:
             ACCESSORY_STATUS_PUB_PI: self._further_status,
             **statuses,
         }
+        # Whatever a device says, it is alive.
+        return {spec: self._heard(handler) for spec, handler in handlers.items()}
+
+    def _heard(self, handler: Handler) -> Handler:
+        def handle(connection: Connection, body: Any) -> Answer:
+            self._presence.heard(_device(connection))
+            return handler(connection, body)
+
+        return handle
 
     def _connect(self, sid: str, environ: Mapping[str, Any], auth: object) -> None:
         hello = parse(PiHello, auth or {})
@@ -99,6 +108,8 @@ class PiDoor:
         self._connects.hit(name)
         if self._registry.profile(name).retired:
             raise Refusal(Code.RETIRED, f"{name} is retired; its events wait in its outbox until it is reinstated")
+        if self._registry.knows(name) and self._registry.get(name).hello.door is not None:
+            raise Refusal(Code.CONFLICT, f"{name!r} is the name of a device behind another door; choose another")
         self._guard.admit(Connection(sid, identity, device=name, original=hello.contract is None))
         self._presence.connected(name, sid, hello)
 

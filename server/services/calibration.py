@@ -3,7 +3,7 @@
 import msgspec
 
 from shared.contract.payloads import DeviceProfile, Quality, QualityState, SensorData
-from shared.contract.quantities import QUANTITIES
+from shared.contract.quantities import known
 
 
 def calibrated(body: SensorData, profile: DeviceProfile) -> SensorData:
@@ -20,7 +20,7 @@ def calibrated(body: SensorData, profile: DeviceProfile) -> SensorData:
         if raw is None or not offset:
             continue
         value = raw + offset
-        quantity = QUANTITIES.get(name)
+        quantity = known(name)
         if quantity is not None:
             within = min(max(value, quantity.low), quantity.high)
             if within != value:

@@ -16,10 +16,13 @@ from server.storage.fold import highest_given, marks_of
 from server.storage.records import Device, LastValue, LoggedEvent, State
 from server.storage.tables import devices, events, last_readings, latest, series, streams
 from shared.clock import Clock
+from shared.contract.events import SENSOR_DATA_PUB_PI
+from shared.contract.payloads import SensorData
 from shared.errors import Code, Refusal
 
 log = logging.getLogger(__name__)
 
+_SAME_AMONG = 500
 MAX_REPLAY = 1_000
 """Events in one answer."""
 
@@ -64,6 +67,21 @@ class History:
             damaged = [event.cursor for event, digest in rows if event.fingerprint() != digest]
             log.error("damaged events left out of a replay: cursors=%s remedy=pi-relay doctor", damaged)
         return whole
+
+    def has_round(self, device: str, body: SensorData) -> bool:
+        """Whether one of the last rounds of `device` says the same of the same moment; what calibration added aside.
+
+        For what comes again from somebody who does not number what he sends.
+        """
+        newest = (
+            select(events.c.body)
+            .select_from(events.join(streams).join(devices))
+            .where(devices.c.name == device, events.c.event == SENSOR_DATA_PUB_PI.name)
+            .order_by(events.c.cursor.desc())
+            .limit(_SAME_AMONG)
+        )
+        stored = (msgspec.json.decode(text, type=SensorData) for (text,) in self._database.rows(newest))
+        return any(one.taken_at == body.taken_at and _raw(one) == _raw(body) for one in stored)
 
     def latest_state(self, device: str | None = None) -> State:
         """What the relay must know again after a restart: of all devices, or of one."""
@@ -145,6 +163,13 @@ class History:
             readings=tuple(LastValue(*row) for row in rows(connection, values)),
             events=tuple(LoggedEvent(*row) for row in rows(connection, newest)),
         )
+
+
+def _raw(body: SensorData) -> dict[str, float | None]:
+    return {
+        name: None if value is None else round(value - body.calibration.get(name, 0.0), 6)
+        for name, value in body.data.items()
+    }
 
 
 def _of(device: str | None) -> ColumnElement[bool]:

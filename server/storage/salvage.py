@@ -27,6 +27,7 @@ from server.storage.sealed import seal
 from server.storage.sqlite import FileClaim, damage_marker
 from server.storage.tables import (
     commands,
+    dead_letters,
     devices,
     drops,
     erased,
@@ -57,7 +58,7 @@ _UNREADABLE = (sqlite3.Error, UnicodeError)
 _PATIENCE = 200
 _MANY = 10_000
 """Rows that a table is taken to have when it cannot be told."""
-_OWN_KEYS = (devices, streams, series, tokens, commands, profile_changes)
+_OWN_KEYS = (devices, streams, series, tokens, commands, profile_changes, dead_letters)
 """Tables whose rows are found by a small number of their own."""
 _FAR_MS = 400 * 366 * 24 * HOUR_MS
 

@@ -292,6 +292,21 @@ notifications = Table(
     Index("ix_notifications_state_id", "state", "id"),
 )
 
+dead_letters = Table(
+    "dead_letters",
+    metadata,
+    Column("id", Big, primary_key=True),
+    Column("at", Big, nullable=False),
+    Column("door", Text, nullable=False),
+    # The topic it came by.
+    Column("topic", Text, nullable=False),
+    # The beginning of it, what is no text escaped.
+    Column("payload", Text, nullable=False),
+    Column("code", Text, nullable=False),
+    Column("message", Text, nullable=False),
+)
+"""Messages that can never be stored and that nobody could be told about."""
+
 erased = Table(
     "erased",
     metadata,

@@ -811,6 +811,8 @@ class PiHello(Payload, frozen=True, kw_only=True):
     seq: Count | None = None
     """The highest number of a command that it has taken from that ledger, whatever became of it."""
     simulated: bool = False
+    door: Label | None = None
+    """How it is connected, where it is no agent: mqtt, esp32."""
     accessories: Annotated[tuple[AccessoryInfo, ...], Meta(max_length=64)] = ()
 
 

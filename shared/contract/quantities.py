@@ -38,6 +38,24 @@ QUANTITIES: Final[dict[str, Quantity]] = {
         Quantity("throttled_seen", "CPU throttled since boot", "", 0, 1, decimals=0),
         Quantity("disk_written_per_day", "Written to the disk per day", "MB", 0, 1e9),
         Quantity("disk_wear", "Disk life time used", "%", 0, 160, decimals=0),
+        # Wearers, through the door of the stress monitor.
+        Quantity("heart_rate", "Heart rate", "1/min", 0, 300),
+        Quantity("skin_temperature", "Skin temperature", "°C", -40, 125, decimals=2),
+        Quantity("eda", "Electrodermal activity", "µS", 0, 1000, decimals=3),
+        Quantity("stress", "Probability of stress", "", 0, 1, decimals=3),
+        # MQTT sensors, by the names that their original gave them.
+        Quantity("aqi", "Air quality index", "", 0, 500, decimals=0),
+        Quantity("eco2", "Equivalent CO₂", "ppm", 0, 100_000, decimals=0),
+        Quantity("tvoc", "Volatile organic compounds", "ppb", 0, 100_000, decimals=0),
+        Quantity("coPpm", "Carbon monoxide", "ppm", 0, 1e6, decimals=2),
+        Quantity("ch4Ppm", "Methane", "ppm", 0, 1e6, decimals=2),
+        Quantity("lpgPpm", "Liquefied petroleum gas", "ppm", 0, 1e6, decimals=2),
+        Quantity("co2", "Carbon dioxide", "ppm", 0, 1e6, decimals=2),
+        Quantity("alcohol", "Alcohol", "ppm", 0, 1e6, decimals=2),
+        Quantity("toluene", "Toluene", "ppm", 0, 1e6, decimals=2),
+        Quantity("acetone", "Acetone", "ppm", 0, 1e6, decimals=2),
+        Quantity("flameDetected", "Flame detected", "", 0, 1, decimals=0),
+        Quantity("flameIntensity", "Flame intensity", "", 0, 1e6, decimals=0),
         Quantity("disk_end_of_life", "Disk near its end: 0 no, 1 soon, 2 now", "", 0, 15, decimals=0),
     )
 }

@@ -126,3 +126,16 @@ def _profiles() -> None:
         sa.Column("first", _Big, primary_key=True, autoincrement=False),
         sa.Column("last", _Big, nullable=False),
     )
+
+
+def _dead_letters() -> None:
+    op.create_table(
+        "dead_letters",
+        sa.Column("id", _Big, primary_key=True),
+        sa.Column("at", _Big, nullable=False),
+        sa.Column("door", sa.Text, nullable=False),
+        sa.Column("topic", sa.Text, nullable=False),
+        sa.Column("payload", sa.Text, nullable=False),
+        sa.Column("code", sa.Text, nullable=False),
+        sa.Column("message", sa.Text, nullable=False),
+    )

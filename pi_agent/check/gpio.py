@@ -2,15 +2,21 @@
 
 from collections.abc import Iterator
 
-from pi_agent.check.chips import Chip
 from pi_agent.check.findings import Finding, fail, ok, warn
 from pi_agent.check.surroundings import Surroundings
-from pi_agent.check.wiring import position_of, used_pins
+from pi_agent.check.wiring import driver_of, position_of, used_pins, where_set
 from pi_agent.hardware.options import HardwareOptions, Mode, PinLibrary
+from pi_agent.hardware.real import devicetree
+from pi_agent.hardware.real.chips import Chip
+from pi_agent.hardware.real.holders import programs
+from pi_agent.hardware.real.sysfs import Sysfs
+from pi_agent.settings import AgentSettings
 
 _SERVICE = "breathlight-agent"
 _LIBRARIES = ("lg", "gpiozero", "breathlight")
 """What the libraries of an agent call themselves as holders of a line."""
+_KERNELS = ("iio", "pwm", "ds18b20", "pms5003")
+"""Drivers of parts whose pin the kernel has: it is held when all is well."""
 
 
 def groups(here: Surroundings) -> Finding:
@@ -82,41 +88,43 @@ def _lgpio(here: Surroundings) -> Finding:
     return ok("library", f"lgpio {version or 'of the system'}")
 
 
-def pins(here: Surroundings, hardware: HardwareOptions, chip: Chip) -> Iterator[Finding]:
+def pins(here: Surroundings, settings: AgentSettings, chip: Chip) -> Iterator[Finding]:
     """Is every configured pin free, or held by the agent itself?"""
     agent = running_agent(here)
-    for part, gpio in used_pins(hardware):
+    for part, gpio in used_pins(settings):
         name = f"GPIO {gpio}"
         where = f"{part}, position {position_of(gpio)}"
+        table = where_set(settings, part)
         line = chip.line(gpio)
+        overlay = devicetree.holder(Sysfs(here.root), gpio)
         if line is None:
-            yield fail(name, f"{where}: {chip.path.name} has no such line", f"set another gpio under [hardware.{part}]")
-        elif not line.used:
+            yield fail(name, f"{where}: {chip.path.name} has no such line", f"set another gpio under [{table}]")
+        elif not line.used and overlay is None:
             yield ok(name, f"{where}: free")
+        elif driver_of(settings, part) in _KERNELS:
+            yield ok(name, f"{where}: held by {overlay or line.consumer or 'the kernel'}, which drives it")
+        elif not line.used:
+            yield fail(name, f"{where}: held by {overlay}", _freeing(here, table, overlay or ""))
         elif agent and (not line.consumer or line.consumer.startswith(_LIBRARIES)):
             yield ok(name, f"{where}: held by the running agent (process {agent})")
-        elif _own_overlay(part, line.consumer):
-            yield ok(name, f"{where}: held by the kernel's driver {line.consumer}, which reads it")
         else:
-            holder = line.consumer or "the kernel"
-            yield fail(name, f"{where}: held by {holder}", _freeing(here, part, holder))
+            holder = overlay or line.consumer or "the kernel"
+            who = programs(chip.path, Sysfs(here.root))
+            yield fail(name, f"{where}: held by {holder}{f', {who}' if who else ''}", _freeing(here, table, holder))
 
 
-def pins_matter(hardware: HardwareOptions) -> bool:
+def pins_matter(settings: AgentSettings) -> bool:
     """True where real pins are to be driven."""
-    return hardware.mode is Mode.REAL and hardware.pins is not PinLibrary.MOCK and bool(used_pins(hardware))
+    hardware = settings.hardware
+    return hardware.mode is Mode.REAL and hardware.pins is not PinLibrary.MOCK and bool(used_pins(settings))
 
 
-def _own_overlay(part: str, consumer: str) -> bool:
-    return part == "climate" and consumer.startswith(("dht11", "onewire", "w1"))
-
-
-def _freeing(here: Surroundings, part: str, holder: str) -> str:
-    if holder.startswith(("onewire", "w1")):
-        return f"remove dtoverlay=w1-gpio from {here.boot_config} and restart; or set another gpio for {part}"
+def _freeing(here: Surroundings, table: str, holder: str) -> str:
+    if holder.startswith(("onewire", "w1", "1-Wire")):
+        return f"remove dtoverlay=w1-gpio from {here.boot_config} and restart; or set another gpio under [{table}]"
     if holder.startswith(_LIBRARIES):
         return "end the other program that drives pins: ps ax | grep -i gpio"
-    return f"free it (look for {holder} in {here.boot_config}), or set another gpio under [hardware.{part}]"
+    return f"free it (look for {holder} in {here.boot_config}), or set another gpio under [{table}]"
 
 
 def running_agent(here: Surroundings) -> int | None:

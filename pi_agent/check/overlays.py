@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 from pi_agent.check.findings import Finding, fail, ok, warn
 from pi_agent.check.surroundings import Surroundings
-from pi_agent.check.wiring import driver_of, used_pins
-from pi_agent.hardware.options import HardwareOptions
+from pi_agent.check.wiring import driver_of, used_pins, where_set
+from pi_agent.settings import AgentSettings
 
 _PINS = {
     "dht11": (("gpiopin", 4),),
@@ -24,7 +24,7 @@ _PINS = {
 }
 """Which pins an overlay takes: its parameter with the pin's number, and the default."""
 
-_NEEDED = {"iio": ("dht11",), "sysfs": ("pwm", "pwm-2chan"), "ds18b20": ("w1-gpio", "w1-gpio-pi5")}
+_NEEDED = {"iio": ("dht11",), "pwm": ("pwm", "pwm-2chan"), "ds18b20": ("w1-gpio", "w1-gpio-pi5")}
 """Overlays that a driver needs, one of them."""
 
 
@@ -61,39 +61,40 @@ def parse(text: str, model: str) -> tuple[list[Overlay], dict[str, str]]:
     return overlays, params
 
 
-def overlays(here: Surroundings, hardware: HardwareOptions) -> Iterator[Finding]:
+def overlays(here: Surroundings, settings: AgentSettings) -> Iterator[Finding]:
     """Does an overlay take a pin of ours; does a driver lack its overlay?"""
     text = here.text(here.boot_config.lstrip("/"))
     if not text:
         return
     found, params = parse(text, here.model)
-    troubles = [*_taken(here, hardware, found), *_missing(here, hardware, found), *_audio(here, found, params)]
+    troubles = [*_taken(here, settings, found), *_missing(here, settings, found), *_audio(here, found, params)]
     yield from troubles
     if not troubles:
         yield ok("overlays", ", ".join(overlay.name for overlay in found) or "none")
 
 
-def _taken(here: Surroundings, hardware: HardwareOptions, found: list[Overlay]) -> Iterator[Finding]:
-    used = {gpio: part for part, gpio in used_pins(hardware)}
+def _taken(here: Surroundings, settings: AgentSettings, found: list[Overlay]) -> Iterator[Finding]:
+    used = {gpio: part for part, gpio in used_pins(settings)}
     for overlay in found:
         for gpio in overlay.pins():
-            part = used.get(gpio)
-            if part and overlay.name not in _NEEDED.get(driver_of(hardware, part), ()):
+            part = used.get(gpio, "")
+            table = where_set(settings, part)
+            if part and overlay.name not in _NEEDED.get(driver_of(settings, part), ()):
                 yield fail(
                     "overlays",
                     f"dtoverlay={overlay.name} takes GPIO {gpio}, which the {part} is set to",
-                    f"remove it from {here.boot_config} and restart; or set another gpio under [hardware.{part}]",
+                    f"remove it from {here.boot_config} and restart; or set another gpio under [{table}]",
                 )
 
 
-def _missing(here: Surroundings, hardware: HardwareOptions, found: list[Overlay]) -> Iterator[Finding]:
+def _missing(here: Surroundings, settings: AgentSettings, found: list[Overlay]) -> Iterator[Finding]:
     names = {overlay.name for overlay in found}
-    for part, gpio in used_pins(hardware):
-        driver = driver_of(hardware, part)
+    for part, gpio in used_pins(settings):
+        driver = driver_of(settings, part)
         needed = _NEEDED.get(driver, ())
         if needed and not names.intersection(needed):
-            line = f"dtoverlay={needed[0]},{'pin' if driver == 'sysfs' else 'gpiopin'}={gpio}"
-            line += ",func=2" if driver == "sysfs" else ""
+            line = f"dtoverlay={needed[0]},{'pin' if driver == 'pwm' else 'gpiopin'}={gpio}"
+            line += ",func=2" if driver == "pwm" else ""
             yield fail(
                 "overlays",
                 f"the driver {driver} of the {part} needs an overlay that is not configured",

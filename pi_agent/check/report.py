@@ -40,7 +40,7 @@ def _findings(here: Surroundings, config: Path | None) -> Iterator[Finding]:
         yield fail("settings", str(wrong), f"sudo nano {config}" if config else "mend that variable")
     else:
         yield ok("settings", f"{config or 'defaults and variables'}; device {settings.device_name}")
-        if gpio.pins_matter(hardware):
+        if gpio.pins_matter(settings):
             yield from _pins(here, settings)
     yield machine.clock(here)
     state = outbox_path(settings.outbox, here.environ).parent
@@ -54,11 +54,11 @@ def _pins(here: Surroundings, settings: AgentSettings) -> Iterator[Finding]:
     hardware = settings.hardware
     yield gpio.groups(here)
     yield from gpio.library(here, hardware)
-    yield from overlays.overlays(here, hardware)
+    yield from overlays.overlays(here, settings)
     finding, chip = gpio.header_chip(here)
     yield finding
     if chip:
-        yield from gpio.pins(here, hardware, chip)
+        yield from gpio.pins(here, settings, chip)
 
 
 def coloured(stream: TextIO, environ: Mapping[str, str]) -> bool:

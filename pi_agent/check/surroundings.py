@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pi_agent.check.chips import Chip, read_chips
+from pi_agent.hardware.real.chips import Chip, read_chips
 from shared.clock import Clock, SystemClock
 
 

@@ -3,12 +3,13 @@
 Sources: the pin-out of the Raspberry Pi's 40-pin header; the data sheets of the parts.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from msgspec import Struct
 
-from pi_agent.hardware.options import HardwareOptions
+from pi_agent.hardware.options import SwitchOptions
+from pi_agent.settings import AgentSettings
 
 _ROWS: Final = (
     ("3.3 V", "5 V"),
@@ -74,25 +75,57 @@ _DHT = (
     Leg("DHT, 2 DATA", "signal", 3.3, "10 kΩ to 3.3 V"),
     Leg("DHT, 4 GND", "ground", 0),
 )
+_LED_TO_POWER = (Leg("LED, short leg", "signal", 3.3, "330 Ω"), Leg("LED, long leg", "3.3 V", 3.3))
+# Of the board or transistor stage; what it switches has a supply of its own.
+_SWITCH = (Leg("switch, IN", "signal", 3.3), Leg("switch, GND", "ground", 0))
 _DS18B20 = (
     Leg("DS18B20, VDD", "3.3 V", 3.3),
     Leg("DS18B20, DQ", "signal", 3.3, "4.7 kΩ to 3.3 V"),
     Leg("DS18B20, GND", "ground", 0),
 )
 
+_PMS5003 = (
+    Leg("PMS5003, 1 VCC", "5 V", 5),
+    Leg("PMS5003, 5 TXD", "signal", 3.3),
+    Leg("PMS5003, 2 GND", "ground", 0),
+)
+_DRIVERS: Final = {"ds18b20": (4, _DS18B20), "pms5003": (15, _PMS5003)}
+"""Parts whose pin the system gives: that of the 1-Wire overlay by default, and the serial line's RXD."""
 
-def used_pins(hardware: HardwareOptions) -> list[tuple[str, int]]:
+
+def used_pins(settings: AgentSettings) -> list[tuple[str, int]]:
     """The parts that hang on a pin, each with its BCM number, in the order of the settings."""
-    return [
+    hardware = settings.hardware
+    pins = [
         (part, options.gpio)
-        for part in ("light", "infrared", "climate")
-        if (options := getattr(hardware, part)).driver.value != "none"
+        for part, options in (
+            ("light", hardware.light),
+            ("infrared", hardware.infrared),
+            ("climate", hardware.climate),
+        )
+        if options.driver.value != "none" and not getattr(options, "pwm_device", "")
     ]
+    pins += [(name, options.gpio) for name, options in switches(settings).items()]
+    return pins + [(name, _DRIVERS[name][0]) for name in hardware.drivers if name in _DRIVERS]
 
 
-def driver_of(hardware: HardwareOptions, part: str) -> str:
+def switches(settings: AgentSettings) -> Mapping[str, SwitchOptions]:
+    """The accessories that are on or off, by name."""
+    found: Mapping[str, SwitchOptions] = getattr(settings, "switches", {})
+    return found
+
+
+def driver_of(settings: AgentSettings, part: str) -> str:
     """The word that the settings have for the driver of `part`."""
-    return str(getattr(hardware, part).driver.value)
+    options = getattr(settings.hardware, part, None)
+    return str(options.driver.value) if options else part
+
+
+def where_set(settings: AgentSettings, part: str) -> str:
+    """The table of the settings that the pin of `part` is in."""
+    if part in switches(settings):
+        return f"switches.{part}"
+    return f"hardware.drivers.{part}" if part in settings.hardware.drivers else f"hardware.{part}"
 
 
 def position_of(gpio: int) -> int:
@@ -100,12 +133,12 @@ def position_of(gpio: int) -> int:
     return _POSITIONS[gpio]
 
 
-def wires(hardware: HardwareOptions) -> list[Wire]:
+def wires(settings: AgentSettings) -> list[Wire]:
     """Every wire of the configured parts. Power and ground are taken at the nearest free position."""
-    taken = {position_of(gpio) for _, gpio in used_pins(hardware)}
+    taken = {position_of(gpio) for _, gpio in used_pins(settings)}
     found = []
-    for part, gpio in used_pins(hardware):
-        for leg in _legs(hardware, part):
+    for part, gpio in used_pins(settings):
+        for leg in _legs(settings, part):
             signal = leg.to == "signal"
             position = position_of(gpio) if signal else _nearest(leg.to, position_of(gpio), taken)
             taken.add(position)
@@ -115,12 +148,15 @@ def wires(hardware: HardwareOptions) -> list[Wire]:
     return found
 
 
-def _legs(hardware: HardwareOptions, part: str) -> Iterable[Leg]:
+def _legs(settings: AgentSettings, part: str) -> Iterable[Leg]:
+    hardware = settings.hardware
+    if part in hardware.drivers:
+        return _DRIVERS[part][1]
     if part == "light":
-        return _LED
+        return _LED if hardware.light.active_high else _LED_TO_POWER
     if part == "infrared":
         return _PIR if hardware.infrared.active_high else _OBSTACLE
-    return _DS18B20 if driver_of(hardware, part) == "ds18b20" else _DHT
+    return _DHT if part == "climate" else _SWITCH
 
 
 def _nearest(kind: str, position: int, taken: set[int]) -> int:

@@ -10,9 +10,9 @@ import pytest
 
 from pi_agent import cli
 from pi_agent.check import report
-from pi_agent.check.chips import Chip, Line
 from pi_agent.check.findings import Finding, State
 from pi_agent.check.surroundings import Surroundings
+from pi_agent.hardware.real.chips import Chip, Line
 from tests.support.clock import FakeClock
 
 PI_3 = ("Raspberry Pi 3 Model B Plus Rev 1.3", "pinctrl-bcm2835", 54)

@@ -13,6 +13,7 @@ from pi_agent.hardware.options import (
     LightDriver,
     LightOptions,
 )
+from pi_agent.settings import AgentSettings
 
 pins = st.lists(st.integers(2, 27), min_size=3, max_size=3, unique=True)
 
@@ -33,7 +34,7 @@ def test_a_wire_ends_at_what_its_leg_needs(gpios: list[int], pir: bool) -> None:
         infrared=InfraredOptions(gpio=infrared, active_high=pir),
         climate=ClimateOptions(gpio=climate),
     )
-    found = wires(hardware)
+    found = wires(AgentSettings(hardware=hardware))
     assert {wire.gpio for wire in found} == {light, infrared, climate, None}
     for wire in found:
         assert HEADER[wire.position] == wire.to
@@ -44,11 +45,13 @@ def test_a_wire_ends_at_what_its_leg_needs(gpios: list[int], pir: bool) -> None:
 
 
 def test_an_obstacle_module_never_gets_five_volts() -> None:
-    assert "5 V" not in {wire.to for wire in wires(HardwareOptions(infrared=InfraredOptions(active_high=False)))}
+    assert "5 V" not in {
+        wire.to for wire in wires(AgentSettings(hardware=HardwareOptions(infrared=InfraredOptions(active_high=False))))
+    }
 
 
 def test_the_led_has_its_resistor() -> None:
-    (anode,) = [wire for wire in wires(HardwareOptions()) if wire.gpio == 18]
+    (anode,) = [wire for wire in wires(AgentSettings()) if wire.gpio == 18]
     assert anode.through == "330 Ω"
 
 
@@ -58,4 +61,4 @@ def test_what_is_not_there_has_no_wire() -> None:
         infrared=InfraredOptions(driver=InfraredDriver.NONE),
         climate=ClimateOptions(driver=ClimateDriver.NONE),
     )
-    assert wires(nothing) == []
+    assert wires(AgentSettings(hardware=nothing)) == []

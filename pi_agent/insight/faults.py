@@ -175,6 +175,8 @@ class SlotRules:
         size, humid = now[0] - before[0], abs(now[1] - before[1])
         if humid <= STEP_HUMIDITY_PCT and self._steps.see(abs(size)):
             self._pending = (1, size, before)
+            # Until it is known what it was, it is no drift.
+            self._quiet = max(self._quiet, STEP_SETTLED_SLOTS + 1)
 
     def _settle(
         self, now: tuple[float, float], slots: int, size: float, before: tuple[float, float]

@@ -55,7 +55,7 @@ class Watch:
         findings += self._move(moment)
         ended = self._slots.see(readings, moment, monotonic_s)
         if self._slots.set_back_to is not None:
-            self._history.forget_after(self._slots.set_back_to)
+            self._history.forget_from(self._slots.set_back_to)
         for slot in ended:
             findings += self._take(slot)
         if ended:

@@ -67,12 +67,12 @@ class History:
         if movements > 0:
             self._keep("motion", (hour, movements))
 
-    def forget_after(self, slot: int) -> None:
-        """The wall clock was set back: what was dated later than `slot` was dated wrongly."""
+    def forget_from(self, slot: int) -> None:
+        """The wall clock was set back: what is dated `slot` or later was dated wrongly."""
         with self._lock:
             self._pending.clear()
-            self._run("DELETE FROM climate WHERE slot > ?", (slot,))
-            self._run("DELETE FROM motion WHERE hour > ?", (slot * STEP_S // 3600,))
+            self._run("DELETE FROM climate WHERE slot >= ?", (slot,))
+            self._run("DELETE FROM motion WHERE hour >= ?", (slot * STEP_S // 3600,))
 
     def recent(self, days: int = KEPT_DAYS) -> Series:
         """The newest slots, oldest first, those without values included; empty where there is nothing."""

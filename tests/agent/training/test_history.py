@@ -56,7 +56,7 @@ def test_the_first_of_two_slots_stays_and_a_clock_set_back_forgets_the_future(pa
     history.add(100, 21.0, 45.0)
     history.add(100, 99.0, 45.0)
     history.add(5000, 22.0, 45.0)
-    history.forget_after(101)
+    history.forget_from(101)
     assert history.recent().temperature == [21.0]
 
 

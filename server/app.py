@@ -19,6 +19,7 @@ from server.doors.http.commands import command_routes
 from server.doors.http.devices import device_routes
 from server.doors.http.health import health_routes
 from server.doors.http.history import history_routes
+from server.doors.http.log import log_routes
 from server.doors.http.page import page_routes
 from server.doors.http.session import session_routes
 from server.doors.pi import PiDoor
@@ -33,6 +34,7 @@ from server.security.identity import Gatekeeper, Identity, Role
 from server.security.rate import RateLimit
 from server.services.commands import Commands, Records, Restart
 from server.services.ingest import Ingest
+from server.services.log import DeviceLog
 from server.services.presence import Presence
 from server.services.profiles import Profiles
 from server.services.relay_time import RelayTime
@@ -45,6 +47,7 @@ from server.storage.commands import CommandBook
 from server.storage.engine import Database
 from server.storage.failures import DatabaseFailed
 from server.storage.history import History
+from server.storage.log import Log
 from server.storage.profiles import ProfileStore
 from server.storage.recorder import Recorder
 from server.storage.retention import Retention
@@ -197,6 +200,7 @@ def create_app(settings: RelaySettings, storage: Storage, clock: Clock) -> Relay
         device_routes(gatekeeper, registry, snapshots, profiles),
         history_routes(gatekeeper, registry, storage.history, clock),
         command_routes(gatekeeper, commands, Records(commands.ledger, book)),
+        log_routes(gatekeeper, registry, DeviceLog(Log(storage.database), book)),
     ):
         flask.register_blueprint(routes)
     handle_errors(flask, metrics)

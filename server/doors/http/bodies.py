@@ -1,10 +1,12 @@
 """Parse what an HTTP request brings, at the edge."""
 
+import re
 from typing import TypeVar
 
 from flask import request
 
 from shared.contract.payloads import parse
+from shared.errors import Code, Refusal
 from shared.wire import StrictJson
 
 T = TypeVar("T")
@@ -13,3 +15,11 @@ T = TypeVar("T")
 def body_as(kind: type[T]) -> T:
     """The request's JSON body as `kind`. Raises `Refusal`."""
     return parse(kind, StrictJson.loads(request.get_data()))
+
+
+def number(name: str, default: int) -> int:
+    """A whole number in the request's query. Raises `Refusal`."""
+    text = request.args.get(name, str(default))
+    if not re.fullmatch("[0-9]{1,9}", text):
+        raise Refusal(Code.INVALID_PAYLOAD, f"{name}={text[:40]!r} is no number")
+    return int(text)

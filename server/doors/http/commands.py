@@ -1,6 +1,5 @@
 """Commands over HTTP: the same service, and so the same answers, as `/client`."""
 
-import re
 from http import HTTPStatus
 from typing import Any
 
@@ -8,6 +7,7 @@ import msgspec
 from flask import Blueprint, Response, request
 
 from server.doors.http.answers import answer
+from server.doors.http.bodies import number
 from server.doors.http.session import allow
 from server.security.identity import Gatekeeper, Role
 from server.services.commands import Commands, Records
@@ -44,7 +44,7 @@ def command_routes(gatekeeper: Gatekeeper, commands: Commands, records: Records)
     def newest() -> Response:
         allow(gatekeeper, Role.VIEWER, Role.OPERATOR)
         states = tuple(parse(CommandState, state) for state in request.args.getlist("state"))
-        return answer({"results": records.newest(request.args.get("device"), states, _limit())})
+        return answer({"results": records.newest(request.args.get("device"), states, number("limit", _LISTED))})
 
     @routes.get("/api/commands/<command>")
     def show(command: str) -> Response:
@@ -63,10 +63,3 @@ def command_routes(gatekeeper: Gatekeeper, commands: Commands, records: Records)
         )
 
     return routes
-
-
-def _limit() -> int:
-    text = request.args.get("limit", str(_LISTED))
-    if not re.fullmatch("[0-9]{1,6}", text):
-        raise Refusal(Code.INVALID_PAYLOAD, f"limit={text[:40]!r} is no number")
-    return int(text)

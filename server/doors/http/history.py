@@ -1,12 +1,12 @@
 """History over HTTP: charts, exports, and the ledger that proves what is there."""
 
-import re
 from datetime import datetime, timedelta
 
 import msgspec
 from flask import Blueprint, Response, request
 
 from server.doors.http.answers import answer
+from server.doors.http.bodies import number
 from server.doors.http.session import allow
 from server.security.identity import Gatekeeper, Role
 from server.state.devices import Registry
@@ -35,7 +35,7 @@ def history_routes(gatekeeper: Gatekeeper, registry: Registry, history: History,
             raise Refusal(Code.INVALID_PAYLOAD, "name a quantity: ?quantity=temperature")
         start, end = _span(clock.now())
         try:
-            chart = history.readings(device, quantity, start, end, _points())
+            chart = history.readings(device, quantity, start, end, number("points", _POINTS))
         except Refusal as refusal:
             # A device that has just come for the first time: what it will measure is known, nothing is stored yet.
             if refusal.code in _NOT_YET and registry.knows(device) and quantity in QUANTITIES:
@@ -88,10 +88,3 @@ def _moment(name: str, default: datetime) -> datetime:
         raise Refusal(
             Code.INVALID_PAYLOAD, f"{name}={text[:40]!r} is no ISO 8601 time with a zone, such as 2026-01-31T12:00:00Z"
         ) from None
-
-
-def _points() -> int:
-    text = request.args.get("points", str(_POINTS))
-    if not re.fullmatch("[0-9]{1,9}", text):
-        raise Refusal(Code.INVALID_PAYLOAD, f"points={text[:40]!r} is no number")
-    return int(text)

@@ -12,8 +12,10 @@ from flask import Flask
 from gevent.event import Event
 
 from server import listener
+from server.alerting import Alerting
 from server.doors.client import ClientDoor
 from server.doors.guard import Guard
+from server.doors.http.alerts import alert_routes
 from server.doors.http.answers import handle_errors
 from server.doors.http.commands import command_routes
 from server.doors.http.devices import device_routes
@@ -124,6 +126,7 @@ class Relay:
     doors: tuple[PiDoor, ClientDoor, RootDoor]
     guards: tuple[Guard, ...]
     storage: Storage
+    alerting: Alerting
     ticking: tuple[Callable[[], None], ...]
     """What is to be called several times a second."""
 
@@ -137,6 +140,7 @@ class Relay:
         self.port.reap()
         for door in self.doors:
             door.sweep()
+        self.alerting.tick()
 
     def expel_revoked(self) -> None:
         """End connections whose token was revoked, maybe by another process."""
@@ -171,17 +175,21 @@ def create_app(settings: RelaySettings, storage: Storage, clock: Clock) -> Relay
     book = CommandBook(storage.database)
     commands = Commands(registry, broadcast, book, clock, time, settings.command_ttl_s, defer=port.spawn)
     commands.observers.append(_counting(metrics))
-    presence = Presence(registry, broadcast, commands, storage.recorder, clock, time)
-    ingest = Ingest(registry, broadcast, commands, storage.recorder, live, clock)
-    snapshots = Snapshots(registry, clock, lambda: storage.recorder.cursor, demo=settings.demo)
+    alerting = Alerting.build(settings, registry, broadcast, commands, storage.database, clock, port.spawn)
+    alerts = alerting.alerts
+    presence = Presence(registry, broadcast, commands, storage.recorder, clock, time, alerting.availability)
+    ingest = Ingest(registry, broadcast, commands, storage.recorder, live, clock, alerts)
+    snapshots = Snapshots(registry, clock, lambda: storage.recorder.cursor, alerts.open, demo=settings.demo)
     replay = Replay(storage.recorder, storage.history, live, broadcast, port.drained)
     gatekeeper = Gatekeeper(_finding(storage.tokens), demo=settings.demo)
     profiles = Profiles(
         *(registry, ProfileStore(storage.database, clock), storage.database),
         *(storage.recorder, storage.history, broadcast),
+        changed=alerts.described,
     )
     profiles.restore()
     restore(registry, storage.history.latest_state())
+    alerting.restore()
     Restart(commands, registry, book, clock, time).run()
 
     pi_guard = Guard(port, Namespace.PI, RateLimit(settings.limits.device_events_per_s), metrics)
@@ -190,7 +198,7 @@ def create_app(settings: RelaySettings, storage: Storage, clock: Clock) -> Relay
     temperature = TemperatureDoor(registry, broadcast, clock, settings.temperature)
     doors = (
         PiDoor(port, pi_guard, gatekeeper, registry, presence, ingest, commands),
-        ClientDoor(port, client_guard, gatekeeper, broadcast, snapshots, replay, commands),
+        ClientDoor(port, client_guard, gatekeeper, broadcast, snapshots, replay, commands, alerts),
         RootDoor(port, root_guard, gatekeeper, (TelemetryDoor(port), temperature)),
     )
     for routes in (
@@ -199,14 +207,16 @@ def create_app(settings: RelaySettings, storage: Storage, clock: Clock) -> Relay
         session_routes(gatekeeper),
         device_routes(gatekeeper, registry, snapshots, profiles),
         history_routes(gatekeeper, registry, storage.history, clock),
+        alert_routes(gatekeeper, alerts),
         command_routes(gatekeeper, commands, Records(commands.ledger, book)),
         log_routes(gatekeeper, registry, DeviceLog(Log(storage.database), book)),
     ):
         flask.register_blueprint(routes)
     handle_errors(flask, metrics)
     _watch(metrics, registry, port, storage, commands)
+    alerting.watch(metrics)
     guards = (pi_guard, client_guard, root_guard)
-    return Relay(flask, port, doors, guards, storage, ticking=(commands.tick, temperature.tick))
+    return Relay(flask, port, doors, guards, storage, ticking=(commands.tick, temperature.tick), alerting=alerting)
 
 
 def serve(settings: RelaySettings) -> None:
@@ -246,8 +256,11 @@ def _run(settings: RelaySettings, bound: socket.socket, relay: Relay) -> None:
     log.info("relay stops")
     sdnotify.notify("STOPPING=1")
     server.close()
+    # Before the connections end: that says nothing of the devices.
+    relay.alerting.availability.end()
     relay.port.shut()
     server.stop(timeout=_STOP_S)
+    relay.alerting.behind.close()
     if not all(task.value for task in gevent.joinall(owned, timeout=_STOP_S)):
         raise SystemExit(1)
 

@@ -9,12 +9,19 @@ from server.doors.welcome import serve
 from server.fanout.broadcast import EVERY_PAGE, Broadcast, page_room
 from server.fanout.port import Port
 from server.security.identity import Gatekeeper, Role, token_from
+from server.services.alerts.service import Alerts
 from server.services.commands import Commands
 from server.services.replay import Replay
 from server.services.snapshot import Snapshots
-from shared.contract.events import COMMAND_REQUEST_CLIENT, REPLAY_REQUEST_CLIENT, SNAPSHOT_PUB_CLIENT
-from shared.contract.payloads import Ack, ClientHello, CommandRequest, DeviceId, ReplayRequest, parse
+from shared.contract.events import (
+    ALERT_REQUEST_CLIENT,
+    COMMAND_REQUEST_CLIENT,
+    REPLAY_REQUEST_CLIENT,
+    SNAPSHOT_PUB_CLIENT,
+)
+from shared.contract.payloads import Ack, AlertRequest, ClientHello, CommandRequest, DeviceId, ReplayRequest, parse
 from shared.contract.spec import Namespace
+from shared.errors import Code
 
 
 class ClientDoor:
@@ -29,7 +36,9 @@ class ClientDoor:
         snapshots: Snapshots,
         replay: Replay,
         commands: Commands,
+        alerts: Alerts,
     ) -> None:
+        self._alerts = alerts
         self._port = port
         self._guard = guard
         self._gatekeeper = gatekeeper
@@ -37,7 +46,13 @@ class ClientDoor:
         self._snapshots = snapshots
         self._replay = replay
         self._commands = commands
-        guard.bind({COMMAND_REQUEST_CLIENT: self._command, REPLAY_REQUEST_CLIENT: self._replay_since})
+        guard.bind(
+            {
+                COMMAND_REQUEST_CLIENT: self._command,
+                ALERT_REQUEST_CLIENT: self._alert,
+                REPLAY_REQUEST_CLIENT: self._replay_since,
+            }
+        )
         serve(port, Namespace.CLIENT, self._connect, self._disconnect)
 
     def _connect(self, sid: str, environ: Mapping[str, Any], auth: object) -> None:
@@ -74,6 +89,12 @@ class ClientDoor:
     def _command(self, connection: Connection, body: CommandRequest) -> Answer:
         connection.identity.require(Role.OPERATOR)
         return self._commands.request(body, by=connection.identity.name)
+
+    def _alert(self, connection: Connection, body: AlertRequest) -> Answer:
+        connection.identity.require(Role.OPERATOR)
+        change = self._alerts.close if body.state == "closed" else self._alerts.acknowledge
+        change(body.alert, connection.identity.name)
+        return Ack(ok=True, code=Code.ACCEPTED)
 
     def _replay_since(self, connection: Connection, body: ReplayRequest) -> Ack:
         return self._replay.answer(connection.sid, body.since, connection.device)

@@ -33,9 +33,9 @@ class Broadcast:
     def __init__(self, emitter: Emitter) -> None:
         self._emitter = emitter
 
-    def to_pages(self, spec: EventSpec, payload: Payload, device: str) -> None:
-        """An event of `device` to every page that sees it."""
-        self._emitter.emit(spec, payload, [EVERY_PAGE, page_room(device)])
+    def to_pages(self, spec: EventSpec, payload: Payload, device: str | None) -> None:
+        """An event of `device` to every page that sees it; of no device: to those that see all."""
+        self._emitter.emit(spec, payload, [EVERY_PAGE, *([page_room(device)] if device is not None else [])])
 
     def to_rooms(self, spec: EventSpec, payload: Payload, *rooms: str) -> None:
         """An event of another door to everyone in one of `rooms`, once."""

@@ -12,6 +12,7 @@ from datetime import datetime
 
 from server.fanout.broadcast import Broadcast
 from server.services import frames
+from server.services.alerts.service import Alerts
 from server.services.calibration import calibrated
 from server.services.commands import Commands
 from server.services.replay import LiveFrames
@@ -61,7 +62,9 @@ class Ingest:
         recorder: Recorder,
         live: LiveFrames,
         clock: Clock,
+        alerts: Alerts,
     ) -> None:
+        self._alerts = alerts
         self._registry = registry
         self._broadcast = broadcast
         self._commands = commands
@@ -77,7 +80,7 @@ class Ingest:
         body = calibrated(body, device.profile)
 
         def note() -> Shown:
-            device.note_readings(body, now)
+            self._alerts.readings(device, body, device.note_readings(body, now))
             return SENSOR_DATA_PUB_CLIENT, frames.sensor_data(name, body, self._recorder.cursor)
 
         event = self._event(SENSOR_DATA_PUB_PI.name, name, body, body.id, now, readings=body.data)
@@ -131,6 +134,8 @@ class Ingest:
 
         def note() -> Shown | None:
             state = device.note_status(accessory, body, now, self._commands.by(name, body))
+            if state is not None:
+                self._alerts.status(name, accessory, status=state.status)
             return (ACCESSORY_STATUS_PUB_CLIENT, state) if state is not None else None
 
         def settle() -> None:

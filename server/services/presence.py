@@ -1,18 +1,19 @@
-"""Who is there: devices come and go, and pages learn it at once."""
+"""Connections of devices begin and end; the registry, the commands and the availability learn it at once."""
 
 import logging
 
 import msgspec
 
 from server.fanout.broadcast import Broadcast
+from server.services.availability import Availability
 from server.services.commands import Commands
 from server.services.relay_time import RelayTime
 from server.services.restore import ENDED
 from server.state.devices import Device, Registry
 from server.storage.recorder import Recorder
-from shared.clock import Clock, iso_utc
-from shared.contract.events import ACCESSORY_STATUS_PUB_CLIENT, DEVICE_STATUS_PUB_CLIENT, ERROR_PUB_PI
-from shared.contract.payloads import Ack, DeviceStatus, ErrorBody, Heartbeat, PiHello
+from shared.clock import Clock
+from shared.contract.events import ERROR_PUB_PI
+from shared.contract.payloads import Absence, Ack, ErrorBody, Heartbeat, PiHello
 from shared.errors import MEANING, Code
 
 log = logging.getLogger(__name__)
@@ -29,7 +30,9 @@ class Presence:
         recorder: Recorder,
         clock: Clock,
         time: RelayTime,
+        availability: Availability,
     ) -> None:
+        self._availability = availability
         self._time = time
         self._recorder = recorder
         self._registry = registry
@@ -39,6 +42,7 @@ class Presence:
 
     def connected(self, name: str, session: str, hello: PiHello) -> None:
         """A device connected. An older connection of it is told why, and ended."""
+        was_online = self._registry.knows(name) and self._registry.get(name).online
         device, older = self._registry.connected(name, session, hello, self._clock.now())
         if older is not None:
             log.warning("device connected twice, the newest wins: device=%s", name)
@@ -49,17 +53,30 @@ class Presence:
         else:
             log.info("device online: device=%s version=%s", name, hello.version or "original")
         self._introduce(device)
-        self._tell(device)
+        self._availability.heard(device)
+        if not was_online:
+            self._availability.changed(device)
         self._commands.connected(device)
 
     def disconnected(self, name: str, session: str) -> None:
         """A connection of a device ended; it is offline unless a newer one has taken over."""
+        was_online = self._registry.knows(name) and self._registry.get(name).online
         device = self._registry.disconnected(name, session, self._clock.now())
         if device is None:
             return
         log.warning("device offline: device=%s", name)
         self._commands.disconnected(name)
-        self._tell(device)
+        if was_online:
+            device.reason = Absence.ENDED if device.ended else Absence.CONNECTION_LOST
+            self._availability.changed(device)
+
+    def heard(self, name: str) -> None:
+        """Something came from a device: it is alive."""
+        device = self._registry.get(name)
+        if self._availability.heard(device):
+            # It is the program that was there before; what waits for it may go.
+            device.died = False
+            self._commands.connected(device)
 
     def heartbeat(self, name: str, body: Heartbeat) -> Ack:
         """A device is alive. The answer carries the relay's time."""
@@ -74,12 +91,3 @@ class Presence:
         """Keep what it says of itself: the relay may be restarted before it is back."""
         said = msgspec.to_builtins(msgspec.structs.replace(device.hello, token=None))
         self._recorder.introduce(device.name, said | ({ENDED: True} if device.ended else {}))
-
-    def _tell(self, device: Device) -> None:
-        status = DeviceStatus.build(device=device.name, online=device.online, since=iso_utc(device.since))
-        self._broadcast.to_pages(DEVICE_STATUS_PUB_CLIENT, status, device.name)
-        # The link is one of an accessory's three truths.
-        for record in device.accessories.values():
-            state = device.state_of(record)
-            if state is not None:
-                self._broadcast.to_pages(ACCESSORY_STATUS_PUB_CLIENT, state, device.name)

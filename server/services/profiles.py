@@ -1,7 +1,7 @@
 """Devices as people know them: named, described, replaced, retired, deleted."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -37,7 +37,10 @@ class Profiles:
         recorder: Recorder,
         history: History,
         broadcast: Broadcast,
+        changed: Callable[[str], None],
     ) -> None:
+        """`changed` is told of each device whose profile changed, or which is no more."""
+        self._changed = changed
         self._registry = registry
         self._store = store
         self._database = database
@@ -94,6 +97,7 @@ class Profiles:
         self._recorder.rearrange(work, old)
         log.info("device replaced: old=%s new=%s by=%s", old, new, by)
         self._registry.remove(old)
+        self._changed(old)
         self._registry.describe(profile)
         restore(self._registry, self._history.latest_state(new))
         self._broadcast.to_pages(DEVICE_REMOVED_PUB_CLIENT, DeviceRemoved.build(device=old, into=new), old)
@@ -115,10 +119,12 @@ class Profiles:
         self._recorder.rearrange(work, name)
         log.warning("device deleted with its data: device=%s by=%s", name, by)
         self._registry.remove(name)
+        self._changed(name)
         self._broadcast.to_pages(DEVICE_REMOVED_PUB_CLIENT, DeviceRemoved.build(device=name), name)
 
     def _describe(self, profile: DeviceProfile) -> DeviceProfile:
         described = self._registry.describe(profile)
+        self._changed(profile.device)
         self._broadcast.to_pages(DEVICE_PROFILE_PUB_CLIENT, described, profile.device)
         return described
 

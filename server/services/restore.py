@@ -5,6 +5,7 @@ import logging
 from server.services import frames
 from server.state.devices import Registry
 from server.storage.records import LoggedEvent, State, from_ms
+from shared.clock import iso_utc
 from shared.contract.events import MODEL_TRAIN_PUB_PI, MOTION_PUB_PI, SENSOR_DATA_PUB_PI
 from shared.contract.payloads import AccessoryStatus, ModelTrain, Motion, PiHello, SensorData, parse
 from shared.errors import Refusal
@@ -29,6 +30,10 @@ def restore(registry: Registry, state: State) -> None:
         except Refusal as refusal:
             # One row that cannot be read must not keep the relay from starting; the device will say it anew.
             log.warning("stored event not understood: cursor=%d event=%s: %s", row.cursor, row.event, refusal.message)
+    for last in state.readings:
+        registry.add(last.device, from_ms(last.taken_at_ms)).note_value(
+            last.quantity, last.value, iso_utc(from_ms(last.taken_at_ms))
+        )
 
 
 def _hello(info: dict[str, object]) -> PiHello:

@@ -5,14 +5,23 @@ from collections.abc import Callable
 from server.state.devices import Registry
 from shared.clock import Clock, iso_utc
 from shared.contract import CONTRACT_VERSION
-from shared.contract.payloads import Snapshot
+from shared.contract.payloads import Alert, Snapshot
 
 
 class Snapshots:
     """Builds snapshots from what the relay knows now."""
 
-    def __init__(self, registry: Registry, clock: Clock, cursor: Callable[[], int], *, demo: bool) -> None:
-        """`cursor` tells how far the database has committed."""
+    def __init__(
+        self,
+        registry: Registry,
+        clock: Clock,
+        cursor: Callable[[], int],
+        alerts: Callable[[str | None], tuple[Alert, ...]],
+        *,
+        demo: bool,
+    ) -> None:
+        """`cursor` tells how far the database has committed; `alerts` which are open, of one device or (None) of all."""
+        self._alerts = alerts
         self._registry = registry
         self._clock = clock
         self._cursor = cursor
@@ -27,4 +36,5 @@ class Snapshots:
             devices=tuple(known.snapshot() for known in self._registry if device in (None, known.name)),
             contract=CONTRACT_VERSION,
             demo=self._demo,
+            alerts=self._alerts(device),
         )

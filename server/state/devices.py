@@ -6,9 +6,11 @@ from datetime import datetime
 
 import msgspec
 
-from shared.clock import iso_utc, local_text
+from server.state.schedule import Schedule
+from shared.clock import iso_utc, local_text, parse_iso_utc
 from shared.contract.events import ACCESSORIES, accessory_events
 from shared.contract.payloads import (
+    Absence,
     AccessoryInfo,
     AccessoryState,
     AccessoryStatus,
@@ -20,6 +22,7 @@ from shared.contract.payloads import (
     Heartbeat,
     LastReading,
     PiHello,
+    Quality,
     SensorData,
     extend,
 )
@@ -55,13 +58,21 @@ class Device:
     motion: ClientMotion | None = None
     training: ClientModelTrain | None = None
     heartbeat: Heartbeat | None = None
-    """Its newest; None for a program that sends none."""
+    """The newest of this connection; None for a program that sends none."""
+    heard_s: float = 0.0
+    """When something last came from it: monotonic seconds."""
+    silent: bool = False
+    """Its connection is open, and it says nothing: it is offline all the same."""
+    reason: Absence | None = None
+    """Why it is offline."""
+    flapping: bool = False
     ended: bool = False
     """The program that was connected last said that it ends."""
     died: bool = False
     """The one before the program that is connected now ended without saying so."""
     commands: dict[str, CommandResult] = field(default_factory=dict)
     """Where each command stands that has no final result yet, by id."""
+    _schedules: dict[str, Schedule] = field(default_factory=dict)
     _as_of: dict[str, str] = field(default_factory=dict)
     """Of each kind of news, when the newest was taken."""
 
@@ -72,8 +83,8 @@ class Device:
 
     @property
     def online(self) -> bool:
-        """Whether it is connected now."""
-        return self.session is not None
+        """Whether it is connected now, and speaks."""
+        return self.session is not None and not self.silent
 
     @property
     def journals(self) -> bool:
@@ -107,15 +118,44 @@ class Device:
 
     # --- what it reports: late news, out of a backlog, is stored but is not what is now ---------------------------
 
-    def note_readings(self, body: SensorData, now: datetime) -> None:
-        """Take the values of a round that are not older than what is known."""
+    def note_readings(self, body: SensorData, now: datetime) -> tuple[str, ...]:
+        """Take the values of a round that are not older than what is known. Returns their quantities."""
         taken_at = body.taken_at or iso_utc(now)
+        taken_s = parse_iso_utc(taken_at).timestamp()
+        news = []
         for name, value in body.data.items():
-            if self._is_news(f"reading {name}", body.taken_at, now):
-                unit = QUANTITIES[name].unit if name in QUANTITIES else ""
-                self.readings[name] = LastReading(
-                    value=value, unit=unit, taken_at=taken_at, quality=body.quality.get(name)
-                )
+            if not self._is_news(f"reading {name}", body.taken_at, now):
+                continue
+            schedule = self._schedules.setdefault(name, Schedule())
+            self._read(name, value, taken_at, body.quality.get(name), schedule.note(taken_s, self._round_s))
+            news.append(name)
+        return tuple(news)
+
+    def note_value(self, quantity: str, value: float, taken_at: str) -> None:
+        """Take the newest value that is stored: the newest round may have had none, or not this quantity."""
+        known = self.readings.get(quantity)
+        if known is None:
+            self._as_of.setdefault(f"reading {quantity}", taken_at)
+            self._read(quantity, value, taken_at, None, Schedule().note(0.0, self._round_s))
+        elif known.value_at is None:
+            self.readings[quantity] = msgspec.structs.replace(known, value_at=taken_at)
+
+    @property
+    def _round_s(self) -> float | None:
+        return self.hello.sample_interval_s
+
+    def _read(
+        self, name: str, value: float | None, taken_at: str, quality: Quality | None, stale_after_s: float | None
+    ) -> None:
+        known = self.readings.get(name)
+        self.readings[name] = LastReading(
+            value=value,
+            unit=QUANTITIES[name].unit if name in QUANTITIES else "",
+            taken_at=taken_at,
+            quality=quality,
+            stale_after_s=stale_after_s,
+            value_at=taken_at if value is not None else known.value_at if known is not None else None,
+        )
 
     def note_motion(self, frame: ClientMotion, now: datetime) -> None:
         """Take a movement that is not older than what is known."""
@@ -188,6 +228,8 @@ class Device:
             training=self.training,
             infos=self.infos,
             commands=tuple(self.commands.values()),
+            reason=self.reason,
+            flapping=self.flapping,
         )
 
 
@@ -256,8 +298,9 @@ class Registry:
         """A device came. Returns it, and the session that it had until now: the newest connection wins."""
         device = self.add(name, now)
         older = device.session
-        if older is None:
+        if not device.online:
             device.since = now
+        device.silent, device.reason, device.heartbeat = False, None, None
         runs = {device.hello.run, hello.run}
         device.died = None not in runs and len(runs) > 1 and not device.ended
         device.session, device.hello, device.original = session, hello, hello.contract is None
@@ -269,5 +312,7 @@ class Registry:
         device = self._devices.get(name)
         if device is None or device.session != session:
             return None
-        device.session, device.since = None, now
+        if device.online:
+            device.since = now
+        device.session = None
         return device

@@ -131,7 +131,7 @@ class Engine:
         """A device has measured this before: from now on it is missed where it does not come."""
         subject = self._subjects.get(device)
         for watch in subject.quantities.get(quantity, ()) if subject is not None else ():
-            if watch.rule.kind is Kind.NO_DATA:
+            if watch.rule.kind is Kind.NO_DATA and watch.last_s is None:
                 watch.last_s = monotonic_s(self._clock)
                 self._arm(watch)
 

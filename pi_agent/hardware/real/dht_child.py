@@ -1,7 +1,7 @@
 """The program that owns adafruit-circuitpython-dht: `python dht_child.py dht22 4`, started by `dht_adafruit`.
 
 The library takes SIGTERM for itself, blocks for ever when its helper process dies, and loads 9 MB. So it lives here, in
-a process that may be killed. This file imports nothing of ours: it stays as small as the library allows (19 MB).
+a process that may be killed. This file imports nothing of ours: it stays as small as the library allows (20 MB).
 
 First line out: {"ready": true}, or {"unavailable": why}. Then one line out for each line in: {"temperature": °C,
 "humidity": %RH}, {"noise": why}, {"silence": why} or {"failed": why}. The end of stdin is the end of the process, also

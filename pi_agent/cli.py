@@ -193,7 +193,7 @@ def _check(arguments: argparse.Namespace) -> int:
 def _wiring(settings: AgentSettings, arguments: argparse.Namespace) -> int:
     from pi_agent.check.wiring import wires
 
-    found = wires(settings.hardware)
+    found = wires(settings)
     if arguments.json:
         _print(msgspec.json.encode(found).decode())
     elif found:

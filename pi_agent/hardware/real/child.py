@@ -12,6 +12,8 @@ from typing import IO, cast
 
 _MOST_BYTES = 65_536
 _GRACE_S = 0.5
+_NOT_ITS_OWN = ("PI_AGENT_", "CREDENTIALS_", "NOTIFY_", "WATCHDOG_")
+"""Variables that are the agent's alone: its settings, among them the token, and its talk with systemd."""
 
 
 class ChildLost(Exception):
@@ -28,7 +30,12 @@ class Child:
     def __init__(self, command: Sequence[str]) -> None:
         """Start it. Raises `OSError`."""
         self._process = subprocess.Popen(  # noqa: S603 (our own program)
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+            env={name: value for name, value in os.environ.items() if not name.startswith(_NOT_ITS_OWN)},
         )
         self._stdin, self._stdout = cast(IO[bytes], self._process.stdin), cast(IO[bytes], self._process.stdout)
         self._killing = threading.Lock()

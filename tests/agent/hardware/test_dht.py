@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -340,6 +341,17 @@ def test_it_ends_with_the_agent_even_when_that_is_killed(dht, trouble):
     agent.stdout.close()
     assert soon(lambda: not any(map(alive, processes)))
     assert dht.count("exit") == 1
+
+
+def test_it_knows_neither_the_agents_token_nor_its_talk_with_systemd(dht, clock, monkeypatch):
+    for name in ("PI_AGENT_RELAY__TOKEN", "NOTIFY_SOCKET", "CREDENTIALS_DIRECTORY", "BLINKA_FORCEBOARD"):
+        monkeypatch.setenv(name, "x")
+    sensor = DhtAdafruit("dht22", 4, clock)
+    environ = Path(f"/proc/{sensor.pid}/environ").read_text(encoding="utf-8")
+    names = {line.partition("=")[0] for line in environ.split("\0")}
+    assert not {"PI_AGENT_RELAY__TOKEN", "NOTIFY_SOCKET", "CREDENTIALS_DIRECTORY"} & names
+    assert "BLINKA_FORCEBOARD" in names
+    sensor.close()
 
 
 # At the start

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from server.cli import database, demo, device, operate, serve, telemetry, tokens, watch
+from server.cli import database, demo, device, operate, serve, stress, telemetry, tokens, watch
 from shared import VERSION
 
 app = typer.Typer(
@@ -50,5 +50,6 @@ app.command("clean")(operate.clean)
 app.command("doctor")(database.doctor)
 app.add_typer(device.app, name="device")
 app.add_typer(telemetry.app, name="telemetry")
+app.add_typer(stress.app, name="stress")
 app.add_typer(tokens.app, name="token")
 app.add_typer(database.app, name="db")

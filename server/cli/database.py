@@ -8,15 +8,14 @@ from typing import Annotated
 import msgspec
 import typer
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
-from rich.progress import Progress as Bars
 from rich.table import Table
 
 from server import settings
 from server.cli.options import EXIT_FAILED, EXIT_USAGE, AsJson, Config, err, fail, out
+from server.cli.progress import bars
 from server.storage import backup as backups
 from server.storage.dead_letters import DeadLetter, DeadLetters
-from server.storage.engine import Database, Progress
+from server.storage.engine import Database
 from server.storage.examine import Report, examine
 from server.storage.failures import DatabaseFailed
 from shared.clock import SystemClock
@@ -37,7 +36,7 @@ def backup(
 
     Example: pi-relay db backup /mnt/usb/relay-2026-01-31.backup
     """
-    with _bars() as progress, _database(config) as database, _errors():
+    with bars() as progress, _database(config) as database, _errors():
         made = backups.back_up(database, target, progress)
     out.print(
         f"[green]✓[/] {made.path}: {made.events} events, {made.readings} readings, {made.size_bytes / 1e6:.1f} MB; "
@@ -55,7 +54,7 @@ def restore(
 
     Example: pi-relay db restore /mnt/usb/relay-2026-01-31.backup
     """
-    with _bars() as progress, _errors():
+    with bars() as progress, _errors():
         counts = backups.restore(source, settings.load(config).database_url(), progress)
     out.print(f"[green]✓[/] restored: {counts.events} events, {counts.readings} readings", highlight=False)
 
@@ -65,7 +64,7 @@ def doctor(config: Config = None, as_json: AsJson = False) -> None:
 
     Exit code 0: sound, and no id is missing without a reason; 1: something is wrong; it is listed.
     """
-    with _bars() as progress, _database(config) as database, _errors():
+    with bars() as progress, _database(config) as database, _errors():
         report = examine(database, progress)
         letters = DeadLetters(database, SystemClock()).newest(_LETTERS)
     if as_json:
@@ -134,18 +133,3 @@ def _database(config: Config) -> Iterator[Database]:
         yield database
     finally:
         database.close()
-
-
-@contextmanager
-def _bars() -> Iterator[Progress]:
-    """Progress as bars on the error stream; nothing where that is no terminal."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Bars(*columns, console=err, transient=True, disable=not err.is_terminal) as bars:
-        tasks = {}
-
-        def tell(what: str, done: int, total: int) -> None:
-            if what not in tasks:
-                tasks[what] = bars.add_task(what, total=total)
-            bars.update(tasks[what], completed=done, total=total)
-
-        yield tell

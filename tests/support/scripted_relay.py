@@ -1,4 +1,4 @@
-"""A relay that says what a test tells it to: the built page in a real browser, with states that real devices rarely reach.
+"""A relay that says what a test tells it to: the built page in a browser, in states that real devices rarely reach.
 
 It answers HTTP and Socket.IO inside the browser's own network layer, so no port is opened and nothing is sent anywhere.
 """
@@ -69,7 +69,8 @@ class ScriptedRelay:
     def _http(self, route: Any) -> None:
         url = urlsplit(route.request.url)
         if not url.path.startswith("/api/"):
-            return self._file(route, url.path)
+            self._file(route, url.path)
+            return
         method = route.request.method
         body = route.request.post_data_json if route.request.post_data else None
         name = f"{method} {url.path}"
@@ -83,7 +84,8 @@ class ScriptedRelay:
 
     def _file(self, route: Any, path: str) -> None:
         file = STATIC / (path.lstrip("/") or "index.html")
-        if not file.is_file():
-            return route.fulfill(status=404, body="")
         kind = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
-        route.fulfill(status=200, content_type=kind, body=file.read_bytes())
+        if file.is_file():
+            route.fulfill(status=200, content_type=kind, body=file.read_bytes())
+        else:
+            route.fulfill(status=404, body="")

@@ -183,6 +183,17 @@ describe("a command to many", () => {
     expect(count(state)).toMatchObject({ done: 1, queued: 1, failed: [{ device: "c", code: "no_answer" }], pending: false });
   });
 
+  test("to a crowd has one line in the log, and one more for each that failed", () => {
+    const crowd = Array.from({ length: 50 }, (_, index) => `d${index}`);
+    const ack = answered({ ok: true, code: "accepted", command: "c1", devices: crowd });
+    const good = crowd.slice(1).map((name) => result("verified", { device: name }));
+    const state = after(snapshot(crowd.map((name) => device(name))), CONNECTED, group, ack, ...good, result("failed", { device: "d0" }));
+    expect(state.log.map(({ device: name, text }) => [name, text.split(":")[0]])).toEqual([
+      ["d0", "Breath light off"],
+      [null, "Breath light off"],
+    ]);
+  });
+
   test("that is refused as a whole asks nobody", () => {
     const state = after(...start, answered({ ok: false, code: "unknown_group", message: "No such tag." }));
     expect(state.asks).toEqual({});

@@ -89,6 +89,11 @@ describe("readings", () => {
     expect(state.devices["new"]).toMatchObject({ online: true, sampleIntervalS: 2 });
   });
 
+  test("do not make a device online: that is proved otherwise", () => {
+    const state = after(snapshot([device("pi-1", { online: false })]), round(1, { temperature: 21 }));
+    expect(state.devices["pi-1"]?.online).toBe(false);
+  });
+
   test("one device's round leaves the others as they are, identically", () => {
     const before = after(snapshot([device("pi-1"), device("pi-2")]));
     const state = reduce(before, round(1, { temperature: 21 }), T0);

@@ -38,7 +38,7 @@ export function FilterBar({ all, filter, matching, searchable, onChange }: Props
       )}
       {tags.length > 0 && (
         <select value={filter.tag} onChange={(event) => onChange({ tag: event.target.value })} aria-label="Group" data-testid="filter-tag">
-          <option value="">Every group</option>
+          <option value="">Any group</option>
           {tags.map((tag) => (
             <option key={tag} value={tag}>
               Tagged {tag}
@@ -48,7 +48,7 @@ export function FilterBar({ all, filter, matching, searchable, onChange }: Props
       )}
       {places.length > 0 && (
         <select value={filter.place} onChange={(event) => onChange({ place: event.target.value })} aria-label="Place" data-testid="filter-place">
-          <option value="">Every place</option>
+          <option value="">Any place</option>
           {places.map((place) => (
             <option key={place} value={place}>
               {place}

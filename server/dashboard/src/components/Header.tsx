@@ -52,7 +52,7 @@ export function Header() {
         )}
         <span className="link-pill" data-testid="connection" data-state={link} role="status">
           <span className="dot" />
-          {LINK_WORDS[link]}
+          <span className="link-word">{LINK_WORDS[link]}</span>
         </span>
         {link !== "unauthenticated" && <BellLink />}
         <button type="button" className="icon-button" onClick={toggleTheme} aria-label={`Use the ${other} theme`} title={`Use the ${other} theme`}>

@@ -8,6 +8,9 @@ import { commandEntry, commandName } from "./log";
 import { slotKey, type Ask, type Link, type State } from "./model";
 import { words } from "../words";
 
+/** More devices than this would push everything else out of the activity log. */
+const CROWD = 5;
+
 /** The relay's answer to an ask of this page. */
 export interface Answer {
   local: string;
@@ -23,11 +26,19 @@ export function commandResult(state: State, body: CommandResult, now: number): S
   const slot = slotOf(body);
   const key = slotKey(body.device, slot);
   const ask = state.asks[key];
-  const next = withLog({ ...state, results }, commandEntry(body, epoch(body.at) ?? now + state.skewMs));
+  const next = isOneOfMany(state, body)
+    ? { ...state, results }
+    : withLog({ ...state, results }, commandEntry(body, epoch(body.at) ?? now + state.skewMs));
   const waitsForItsId = ask !== undefined && ask.command === null && ask.refused === null;
   const isNews = body.state === "sent" || body.state === "queued";
   if (!isNews || waitsForItsId || ask?.command === body.command) return next;
   return { ...next, asks: { ...next.asks, [key]: elsewhere(body, slot, now) } };
+}
+
+/** Whether this is one of the many good answers to a command to a crowd, which has one line and its own list. */
+function isOneOfMany({ group }: State, body: CommandResult): boolean {
+  const crowd = group !== null && group.command === body.command && group.devices.length > CROWD;
+  return crowd && (body.state === "verified" || !isFinal(body.state));
 }
 
 /** Asked for elsewhere: every page shows that an answer is awaited. */
@@ -91,11 +102,14 @@ export function answered(state: State, answer: Answer, now: number): State {
       slotKey(device, slot),
       { local, device, slot, action, askedAt: now, command, refused, mine: true, by: null },
     ]);
-    return {
+    const next: State = {
       ...state,
       group: { ...state.group, command, devices, refused },
       asks: refused ? state.asks : { ...state.asks, ...Object.fromEntries(asks) },
     };
+    if (refused || devices.length <= CROWD) return next;
+    const text = `${state.group.label}: asked of ${devices.length} devices`;
+    return withLog(next, { key: `group/${local}`, at: now + state.skewMs, kind: "command", tone: "plain", device: null, text });
   }
   const entry = Object.entries(state.asks).find(([, ask]) => ask.local === local);
   if (!entry) return state;

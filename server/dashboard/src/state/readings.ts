@@ -31,7 +31,7 @@ export function sensorData(state: State, body: ClientSensorData, now: number, pa
         offset: body.calibration?.[quantity] ?? 0,
       };
     }
-    return { ...device, online: true, readings, sampleIntervalS: device.sampleIntervalS ?? pace(device, takenAt) };
+    return { ...device, readings, sampleIntervalS: device.sampleIntervalS ?? pace(device, takenAt) };
   });
   for (const [quantity, value] of Object.entries(body.data)) {
     const before = state.devices[name]?.readings[quantity];

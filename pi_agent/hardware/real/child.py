@@ -12,6 +12,7 @@ from typing import IO, cast
 
 _MOST_BYTES = 65_536
 _GRACE_S = 0.5
+_LAST_BREATH_S = 3.0
 _NOT_ITS_OWN = ("PI_AGENT_", "CREDENTIALS_", "NOTIFY_", "WATCHDOG_")
 """Variables that are the agent's alone: its settings, among them the token, and its talk with systemd."""
 
@@ -83,16 +84,16 @@ class Child:
             with contextlib.suppress(OSError):
                 self._stdin.close()
             with contextlib.suppress(OSError):
-                self._await_end()
+                self._await_end(_GRACE_S)
             with contextlib.suppress(OSError):
                 os.killpg(self.pid, signal.SIGKILL)
             self._process.wait()
 
-    def _await_end(self) -> None:
+    def _await_end(self, limit_s: float) -> None:
         """Wait a little for the process to end, without reaping it: until then its id names it and its group."""
         handle = os.pidfd_open(self.pid)
         try:
-            select.select([handle], [], [], _GRACE_S)
+            select.select([handle], [], [], limit_s)
         finally:
             os.close(handle)
 
@@ -101,6 +102,9 @@ class Child:
         self._stdout.close()
 
     def _lost(self) -> ChildLost:
+        # It is ending: its own exit code says more than the signal that would follow.
+        with contextlib.suppress(OSError):
+            self._await_end(_LAST_BREATH_S)
         self.kill()
         code = self._process.returncode
         how = f"by signal {-code}" if code < 0 else f"with code {code}"

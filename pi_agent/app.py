@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from types import FrameType
 from typing import Any
 
 import msgspec
@@ -18,6 +17,7 @@ from pi_agent.accessories.journal import Journal, Outcome
 from pi_agent.accessories.recovery import reconcile
 from pi_agent.hardware.factory import Parts, build_parts
 from pi_agent.hardware.options import Mode
+from pi_agent.jobs.learning import Learning
 from pi_agent.jobs.sampling import budget_s, probes, sample_sensors
 from pi_agent.jobs.schedule import Schedule
 from pi_agent.jobs.status import report_status
@@ -47,6 +47,7 @@ _FROZEN_S = 10.0
 # Together less than the 5 s in which an agent must have ended.
 _STOP_COMMANDS_S = 1.0
 _STOP_JOBS_S = 0.5
+_STOP_TRAINING_S = 0.5
 _LAST_WORDS_S = 0.5
 _STOP_UPLINK_S = 1.0
 _STOP_OUTBOX_S = 1.2
@@ -62,6 +63,7 @@ class Agent:
         parts: Parts,
         outbox: Outbox,
         journal: Journal,
+        learning: Learning,
         clock: Clock,
         token: str | None,
     ) -> None:
@@ -69,6 +71,7 @@ class Agent:
         self._parts = parts
         self._outbox = outbox
         self._journal = journal
+        self._learning = learning
         self._clock = clock
         self.ended = False
         """After `run`: whether every thread has ended. One that has not would keep the interpreter from ending."""
@@ -104,12 +107,14 @@ class Agent:
         self._writer = Worker("outbox", outbox.run, clock, _SILENCE_S)
         self._driver = Worker("commands", self._commands.run, clock, _SILENCE_S)
         self._talker = Worker("uplink", self._uplink.run, clock, _SILENCE_S)
+        self._learner = Worker("training", learning.runner.run, clock, _SILENCE_S)
         self._planner = Worker("jobs", lambda _: self._schedule.run(), clock, float("inf"))
+        self._workers = (self._writer, self._driver, self._talker, self._learner, self._planner)
 
     def run(self) -> int:
         """Work until SIGTERM or SIGINT: 0; or until something breaks: 1. Outputs are off afterwards."""
         self._watch_signals()
-        for worker in (self._writer, self._driver, self._talker, self._planner):
+        for worker in self._workers:
             worker.start()
         notify("READY=1")
         log.info(
@@ -135,6 +140,8 @@ class Agent:
 
     def _keep_motion(self, motion: bool, count: int, monotonic_ns: int) -> None:
         self._outbox.append(MOTION_PUB_PI, {"motion": motion, "count": count}, monotonic_ns)
+        if motion:
+            self._learning.moved()
 
     def _jobs(self) -> Schedule:
         settings = self._settings
@@ -144,9 +151,10 @@ class Agent:
         schedule.every(
             settings.sample_interval_s,
             "sample",
-            lambda: sample_sensors(sensors, self._outbox, self._clock, budget, self._stopping.wait),
+            lambda: sample_sensors(sensors, self._learning, self._clock, budget, self._stopping.wait),
         )
         schedule.every(settings.status_interval_s, "status", lambda: report_status(self._commands))
+        self._learning.plan(schedule)
         return schedule
 
     # --- watching -----------------------------------------------------------------------------------------------
@@ -154,10 +162,7 @@ class Agent:
     def _watch_signals(self) -> None:
         # After the parts: a driver's library may have installed a handler of its own, which would skip all this.
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._signalled)
-
-    def _signalled(self, _number: int, _frame: FrameType | None) -> None:
-        self._stopping.set()
+            signal.signal(number, lambda *_: self._stopping.set())
 
     def _watch(self) -> str | None:
         """Wait for the end; returns what broke, None when it was asked for."""
@@ -179,12 +184,11 @@ class Agent:
         return None
 
     def _trouble(self) -> str | None:
-        workers = (self._writer, self._driver, self._talker, self._planner)
-        return next((trouble for worker in workers if (trouble := worker.trouble())), self._schedule.trouble())
+        return next((trouble for worker in self._workers if (trouble := worker.trouble())), self._schedule.trouble())
 
     def _excuse(self) -> None:
         """A frozen process must not take its threads for hung ones when it goes on."""
-        for worker in (self._writer, self._driver, self._talker):
+        for worker in self._workers:
             worker.excuse()
         self._schedule.excuse()
 
@@ -192,11 +196,13 @@ class Agent:
         """Outputs off first; what that changes is still kept, and sent where the relay listens."""
         self._stopping.set()
         self._schedule.stop()
+        self._learning.runner.stop()
         self._commands.stop()
         if not self._driver.join(_STOP_COMMANDS_S):
             log.error("accessories do not stop; their parts are closed under them")
         # A part that is closed while it is read would look like one that failed.
         idle = self._within(_STOP_JOBS_S, lambda: self._schedule.idle) and self._planner.join(_STOP_JOBS_S)
+        trained = self._learner.join(_STOP_TRAINING_S)
         self._parts.close()
         self._within(_LAST_WORDS_S, lambda: not (self._uplink.joined and self._outbox.depth))
         self._uplink.stop(ending=self.trouble is None)
@@ -206,7 +212,9 @@ class Agent:
         if kept and silent:
             self._outbox.close()
             self._journal.close()
-        self.ended = kept and silent and idle
+        if idle and trained:
+            self._learning.close()
+        self.ended = kept and silent and idle and trained
         log.info("agent ended: waiting=%d", self._outbox.depth)
 
     def _within(self, limit_s: float, done: Callable[[], bool]) -> bool:
@@ -258,7 +266,8 @@ def build_agent(settings: AgentSettings, environ: Mapping[str, str], clock: Cloc
         reserve=Reserve(path.with_suffix(".reserve"), settings.outbox.reserve_bytes),
     )
     reconcile(journal, outbox)
-    return Agent(settings, parts, outbox, journal, clock, token)
+    learning = Learning(path, settings.training, settings.sample_interval_s, outbox, clock)
+    return Agent(settings, parts, outbox, journal, learning, clock, token)
 
 
 def _hello(

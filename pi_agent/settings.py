@@ -17,6 +17,7 @@ from msgspec import Meta, Struct
 
 from pi_agent.accessories.hours import Span
 from pi_agent.hardware.options import HardwareOptions, SwitchOptions
+from pi_agent.training.options import TrainingOptions
 from shared.contract.payloads import Accessory
 from shared.logs import LogFormat, LogLevel
 from shared.settings import SettingsError, load
@@ -178,6 +179,7 @@ class AgentSettings(_Options, frozen=True, kw_only=True):
     ] = {}
     outbox: OutboxOptions = OutboxOptions()
     uplink: UplinkOptions = UplinkOptions()
+    training: TrainingOptions = TrainingOptions()
     log: LogOptions = LogOptions()
 
     def __post_init__(self) -> None:

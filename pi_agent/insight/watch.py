@@ -24,7 +24,11 @@ _TOLD_FROM = 0.01
 class Watch:
     """Sees every round of one agent. `observe` is the sampling thread's; the others may be called from any."""
 
-    def __init__(self, history: History) -> None:
+    def __init__(self, history: History, *, rules: bool = True) -> None:
+        """`rules`: whether faults are looked for; where rounds come seldom, an empty slot means nothing."""
+        self._with_rules = rules
+        self._both = False
+        """Whether the rounds have temperature and humidity: the rules judge the one by the other."""
         self._history = history
         self._lock = threading.Lock()
         self._served: tuple[int, ForecastModel] | None = None
@@ -49,6 +53,7 @@ class Watch:
     def observe(self, readings: Mapping[str, float | None], moment: datetime, monotonic_s: float) -> dict[str, Any]:
         """Take in a round taken at `moment`. Returns the fields of an `Insight`, none where there is nothing to say."""
         fields: dict[str, Any] = {}
+        self._both = all(quantity in readings for quantity in QUANTITIES)
         if scores := self._score(readings):
             fields["scores"] = scores
         findings = self._spike(readings.get("temperature"))
@@ -116,6 +121,8 @@ class Watch:
             self._recent.extend(Slot(number, None, None) for number in missed)
             self._rules.skip(len(missed))
         self._recent.append(slot)
+        if not (self._both and self._with_rules):
+            return []
         return [_finding(found) for found in self._rules.see(slot.temperature, slot.humidity)]
 
     def _forecast(self) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from collections import deque
 from pathlib import Path
 from typing import Final
 
+from pi_agent.outbox.files import is_damage
 from pi_agent.training.climate import SLOTS_PER_DAY, STEP_S, Series, known
 
 log = logging.getLogger(__name__)
@@ -50,7 +51,9 @@ class History:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             self._connection = _connect(path)
-        except sqlite3.DatabaseError as error:
+        except sqlite3.Error as error:
+            if not is_damage(error):
+                raise OSError(f"{path}: {error}") from None
             self._connection = self._begin_anew(str(error))
 
     def add(self, slot: int, temperature: float | None, humidity: float | None) -> None:
@@ -108,7 +111,7 @@ class History:
                 if not self._failing:
                     log.warning("history not written, kept in memory: pending=%d: %s", len(self._pending), error)
                 self._failing = True
-                if _is_damage(error):
+                if is_damage(error):
                     self._connection.close()
                     self._connection = self._begin_anew(str(error))
 
@@ -167,10 +170,6 @@ def _connect(path: Path) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
-
-
-def _is_damage(error: sqlite3.Error) -> bool:
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 def _number(value: object) -> float | None:

@@ -38,6 +38,8 @@ _ROWS: Final = (
 HEADER: Final = dict(enumerate((what for row in _ROWS for what in row), 1))
 """What each of the positions 1 to 40 is."""
 
+_FAR_SIDE = 8
+"""For so many positions of distance a wire rather stays on its side."""
 _POSITIONS: Final = {int(what.split()[1]): place for place, what in HEADER.items() if what.startswith("GPIO")}
 
 
@@ -111,7 +113,7 @@ def used_pins(settings: AgentSettings) -> list[tuple[str, int]]:
 
 def switches(settings: AgentSettings) -> Mapping[str, SwitchOptions]:
     """The accessories that are on or off, by name."""
-    found: Mapping[str, SwitchOptions] = getattr(settings, "switches", {})
+    found: Mapping[str, SwitchOptions] = getattr(settings, "accessories", {})
     return found
 
 
@@ -124,7 +126,7 @@ def driver_of(settings: AgentSettings, part: str) -> str:
 def where_set(settings: AgentSettings, part: str) -> str:
     """The table of the settings that the pin of `part` is in."""
     if part in switches(settings):
-        return f"switches.{part}"
+        return f"accessories.{part}"
     return f"hardware.drivers.{part}" if part in settings.hardware.drivers else f"hardware.{part}"
 
 
@@ -162,4 +164,6 @@ def _legs(settings: AgentSettings, part: str) -> Iterable[Leg]:
 def _nearest(kind: str, position: int, taken: set[int]) -> int:
     """The free position of this kind nearest on the header; where all are taken, the nearest is shared."""
     every = [place for place, what in HEADER.items() if what == kind]
-    return min([place for place in every if place not in taken] or every, key=lambda place: abs(place - position))
+    free = [place for place in every if place not in taken] or every
+    # On the same side of the header where that is not far off: wires that do not cross are easier to check.
+    return min(free, key=lambda place: abs(place - position) + _FAR_SIDE * ((place - position) % 2))

@@ -15,7 +15,7 @@ from server import listener
 from server.alerting import Alerting
 from server.doors.client import ClientDoor
 from server.doors.guard import Guard
-from server.doors.http.alerts import alert_routes
+from server.doors.http.alerts import alert_routes, rule_routes
 from server.doors.http.answers import handle_errors
 from server.doors.http.commands import command_routes
 from server.doors.http.devices import device_routes
@@ -208,6 +208,7 @@ def create_app(settings: RelaySettings, storage: Storage, clock: Clock) -> Relay
         device_routes(gatekeeper, registry, snapshots, profiles),
         history_routes(gatekeeper, registry, storage.history, clock),
         alert_routes(gatekeeper, alerts),
+        rule_routes(gatekeeper, alerts),
         command_routes(gatekeeper, commands, Records(commands.ledger, book)),
         log_routes(gatekeeper, registry, DeviceLog(Log(storage.database), book)),
     ):

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from server.cli import database, demo, device, operate, serve, stress, telemetry, tokens, watch
+from server.cli import alerts, database, demo, device, operate, serve, stress, telemetry, tokens, watch
 from shared import VERSION
 
 app = typer.Typer(
@@ -48,6 +48,7 @@ app.command("on")(operate.on)
 app.command("off")(operate.off)
 app.command("clean")(operate.clean)
 app.command("doctor")(database.doctor)
+app.add_typer(alerts.app, name="alerts")
 app.add_typer(device.app, name="device")
 app.add_typer(telemetry.app, name="telemetry")
 app.add_typer(stress.app, name="stress")

@@ -1,7 +1,7 @@
 """Online or offline, as last proved: by a heartbeat in time, by any event, or, where none are promised, by the link.
 
-What changes is stored and told, with its reason. A device that comes and goes all the time is said to be flapping, once;
-what it is then is told when it has been quiet for a while.
+What changes is stored and told, with its reason. A device that comes and goes all the time is said to be flapping,
+once; what it is then is told when it has been quiet for a while.
 """
 
 import logging

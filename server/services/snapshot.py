@@ -20,7 +20,7 @@ class Snapshots:
         *,
         demo: bool,
     ) -> None:
-        """`cursor` tells how far the database has committed; `alerts` which are open, of one device or (None) of all."""
+        """`cursor` tells how far the database has committed; `alerts` what is open at one device or (None) at all."""
         self._alerts = alerts
         self._registry = registry
         self._clock = clock

@@ -101,13 +101,6 @@ class AlertStore:
             chosen = chosen.where(alerts.c.id < before)
         return [(number, _alert(name, body)) for number, name, body in self._database.rows(chosen)]
 
-    def of(self, device: str, before_ms: int, limit: int) -> list[Alert]:
-        """The alerts of a device that were opened before a moment, newest first. Raises `DatabaseFailed`."""
-        own = (alerts.c.device == device) & (alerts.c.opened_at < before_ms)
-        chosen = select(alerts.c.device, alerts.c.body).where(own)
-        newest = (alerts.c.opened_at.desc(), alerts.c.id.desc())
-        return [_alert(*row) for row in self._database.rows(chosen.order_by(*newest).limit(limit))]
-
     # --- rules ----------------------------------------------------------------------------------------------------
 
     def put_rule(self, rule: Rule, by: str) -> None:
@@ -116,7 +109,7 @@ class AlertStore:
         def work(connection: Connection) -> None:
             connection.execute(delete(alert_rules).where(alert_rules.c.name == rule.name))
             connection.execute(
-                insert(alert_rules).values(name=rule.name, body=encode(rule), by=by, at=to_ms(self._clock.now()))
+                insert(alert_rules).values(name=rule.name, body=encode(rule), made_by=by, at=to_ms(self._clock.now()))
             )
 
         self._database.write(work)

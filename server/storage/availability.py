@@ -45,12 +45,6 @@ class AvailabilityStore:
         rows = self._database.rows(_CHANGES.where(availability.c.id.in_(last)))
         return {row[0]: _change(row) for row in rows}
 
-    def of(self, device: str, before_ms: int, limit: int) -> list[Availability]:
-        """The changes of a device before a moment, newest first. Raises `DatabaseFailed`."""
-        own = (availability.c.device == device) & (availability.c.at < before_ms)
-        newest = (availability.c.at.desc(), availability.c.id.desc())
-        return [_change(row) for row in self._database.rows(_CHANGES.where(own).order_by(*newest).limit(limit))]
-
 
 _CHANGES = select(
     availability.c.device,

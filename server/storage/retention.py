@@ -17,7 +17,19 @@ from server.storage.failures import DiskFull
 from server.storage.fold import marks_of, set_mark
 from server.storage.records import to_ms
 from server.storage.space import Reserve
-from server.storage.tables import commands, devices, erased, events, hours, minutes, readings, series
+from server.storage.tables import (
+    alerts,
+    availability,
+    commands,
+    devices,
+    erased,
+    events,
+    hours,
+    minutes,
+    notifications,
+    readings,
+    series,
+)
 from shared.clock import Clock
 
 log = logging.getLogger(__name__)
@@ -67,8 +79,19 @@ _LEVELS = (
     _Level("hours", hours, hours.c.start, lambda keep: keep.hour_days, None),
 )
 
-_RECORDS: tuple[tuple[Any, Any], ...] = ((commands.c.id, commands.c.ended_at),)
+_RECORDS: tuple[tuple[Any, Any], ...] = (
+    (commands.c.id, commands.c.ended_at),
+    (alerts.c.id, alerts.c.closed_at),
+    (notifications.c.id, notifications.c.ended_at),
+    (availability.c.id, availability.c.at),
+)
 """Of other tables that are kept as long as the log: the key, and the time after which a row may go; null: it stays."""
+
+
+_STAYS: dict[str, tuple[Any, ...]] = {
+    # The newest of each device says since when it is away.
+    "availability": (availability.c.id.not_in(select(func.max(availability.c.id)).group_by(availability.c.device)),),
+}
 
 
 class Retention:
@@ -139,7 +162,7 @@ class Retention:
     def _prune_records(self, key: Any, ended: Any, before: int) -> int:
         removed = 0
         while True:
-            old = select(key).where(ended < before).limit(_SLICE)
+            old = select(key).where(ended < before, *_STAYS.get(key.table.name, ())).limit(_SLICE)
             count: int = self._database.write(
                 lambda connection, old=old: connection.execute(delete(key.table).where(key.in_(old))).rowcount  # type: ignore[misc]
             )

@@ -239,7 +239,7 @@ availability = Table(
     Column("online", Big, nullable=False),
     Column("reason", Text),
     Column("flapping", Big, nullable=False),
-    Index("ix_availability_device_id", "device", "id"),
+    Index("ix_availability_device_at", "device", "at"),
     Index("ix_availability_at", "at"),
 )
 """Each time that a device came or went."""

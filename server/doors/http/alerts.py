@@ -24,7 +24,7 @@ _MOST = 1_000
 
 
 def alert_routes(gatekeeper: Gatekeeper, alerts: Alerts) -> Blueprint:
-    """`/api/alerts`: list, show, acknowledge, close; `/api/alerts/rules`: list, show, put, delete, test."""
+    """`/api/alerts`: list, show, acknowledge, close; who was told."""
     routes = Blueprint("alerts", __name__)
 
     @routes.get("/api/alerts")
@@ -52,6 +52,19 @@ def alert_routes(gatekeeper: Gatekeeper, alerts: Alerts) -> Blueprint:
     def change(alert: str, what: str) -> Response:
         by = allow(gatekeeper, Role.OPERATOR).name
         return answer(alerts.close(alert, by) if what == "close" else alerts.acknowledge(alert, by))
+
+    @routes.get("/api/alerts/notifications")
+    def notifications() -> Response:
+        allow(gatekeeper, Role.VIEWER, Role.OPERATOR)
+        told = alerts.told(request.args.get("alert"))
+        return answer({"notifications": [_news(one) for one in told]})
+
+    return routes
+
+
+def rule_routes(gatekeeper: Gatekeeper, alerts: Alerts) -> Blueprint:
+    """`/api/alerts/rules`: list, show, put, delete, test."""
+    routes = Blueprint("alert_rules", __name__)
 
     @routes.get("/api/alerts/rules")
     def rules() -> Response:
@@ -85,12 +98,6 @@ def alert_routes(gatekeeper: Gatekeeper, alerts: Alerts) -> Blueprint:
         news = alerts.test(name, by)
         return answer({"notifications": [_news(one) for one in news]}, HTTPStatus.ACCEPTED)
 
-    @routes.get("/api/alerts/notifications")
-    def notifications() -> Response:
-        allow(gatekeeper, Role.VIEWER, Role.OPERATOR)
-        told = alerts.told(request.args.get("alert"))
-        return answer({"notifications": [_news(one) for one in told]})
-
     return routes
 
 
@@ -116,7 +123,7 @@ def _state() -> AlertState | None:
     try:
         return AlertState(text) if text else None
     except ValueError:
-        raise Refusal(Code.INVALID_PAYLOAD, f"state={(text or '')[:40]!r}: choose one of {', '.join(AlertState)}") from None
+        raise Refusal(Code.INVALID_PAYLOAD, f"state={(text or '')[:40]!r}: there are {', '.join(AlertState)}") from None
 
 
 def _number(name: str) -> int | None:

@@ -62,7 +62,7 @@ def _availability() -> None:
         sa.Column("reason", sa.Text),
         sa.Column("flapping", _Big, nullable=False),
     )
-    op.create_index("ix_availability_device_id", "availability", ["device", "id"])
+    op.create_index("ix_availability_device_at", "availability", ["device", "at"])
     op.create_index("ix_availability_at", "availability", ["at"])
 
 

@@ -18,7 +18,7 @@ from server.storage.profiles import ProfileStore
 from server.storage.recorder import Recorder
 from shared.contract.events import DEVICE_PROFILE_PUB_CLIENT, DEVICE_REMOVED_PUB_CLIENT
 from shared.contract.payloads import DeviceProfile, DeviceRemoved
-from shared.contract.quantities import QUANTITIES
+from shared.contract.quantities import known as known_quantity
 from shared.errors import Code, Refusal
 
 log = logging.getLogger(__name__)
@@ -144,7 +144,7 @@ def _check(profile: DeviceProfile) -> None:
                 Code.INVALID_PAYLOAD, f"time_zone: {profile.time_zone!r} is no IANA name, such as Europe/Zurich"
             ) from None
     for name, offset in profile.calibration.items():
-        quantity = QUANTITIES.get(name)
+        quantity = known_quantity(name)
         if quantity is not None and abs(offset) > (quantity.high - quantity.low) / 2:
             raise Refusal(
                 Code.INVALID_PAYLOAD,

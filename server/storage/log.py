@@ -92,7 +92,7 @@ SOURCES: tuple[Source, ...] = (
         "profile",
         profile_changes.c.at,
         profile_changes.c.id,
-        (profile_changes.c.by, profile_changes.c.change),
+        (profile_changes.c.changed_by, profile_changes.c.change),
         _by_name(profile_changes.c.device),
     ),
 )

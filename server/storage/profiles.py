@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import msgspec
-from msgspec import Struct
 from sqlalchemy import Connection, delete, insert, select, update
 
 from server.storage.engine import Database
@@ -12,15 +11,6 @@ from server.storage.records import to_ms
 from server.storage.tables import profile_changes, profiles
 from shared.clock import Clock
 from shared.contract.payloads import DeviceProfile, parse
-
-
-class ProfileChange(Struct, frozen=True):
-    """One change of one device's profile, or what became of the device."""
-
-    at_ms: int
-    device: str
-    by: str
-    change: dict[str, Any]
 
 
 class ProfileStore:
@@ -52,19 +42,10 @@ class ProfileStore:
         now = to_ms(self._clock.now())
         connection.execute(
             insert(profile_changes).values(
-                at=now, device=device, by=by, change=msgspec.json.encode(dict(change)).decode()
+                at=now, device=device, changed_by=by, change=msgspec.json.encode(dict(change)).decode()
             )
         )
 
     def forget(self, connection: Connection, device: str) -> None:
         """Remove a profile, in a transaction that is open."""
         connection.execute(delete(profiles).where(profiles.c.device == device))
-
-    def changes(self, device: str, before_ms: int, limit: int) -> list[ProfileChange]:
-        """The changes of a device's profile before a moment, newest first."""
-        columns = (profile_changes.c.at, profile_changes.c.device, profile_changes.c.by, profile_changes.c.change)
-        own = (profile_changes.c.device == device) & (profile_changes.c.at < before_ms)
-        rows = self._database.rows(
-            select(*columns).where(own).order_by(profile_changes.c.at.desc(), profile_changes.c.id.desc()).limit(limit)
-        )
-        return [ProfileChange(at, name, by, msgspec.json.decode(change)) for at, name, by, change in rows]

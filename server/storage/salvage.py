@@ -26,6 +26,9 @@ from server.storage.records import LoggedEvent
 from server.storage.sealed import seal
 from server.storage.sqlite import FileClaim, damage_marker
 from server.storage.tables import (
+    alert_rules,
+    alerts,
+    availability,
     commands,
     dead_letters,
     devices,
@@ -38,6 +41,7 @@ from server.storage.tables import (
     marks,
     metadata,
     minutes,
+    notifications,
     profile_changes,
     profiles,
     readings,
@@ -58,7 +62,10 @@ _UNREADABLE = (sqlite3.Error, UnicodeError)
 _PATIENCE = 200
 _MANY = 10_000
 """Rows that a table is taken to have when it cannot be told."""
-_OWN_KEYS = (devices, streams, series, tokens, commands, profile_changes, dead_letters)
+_OWN_KEYS = (
+    *(devices, streams, series, tokens, commands, profile_changes, dead_letters),
+    *(availability, alerts, notifications),
+)
 """Tables whose rows are found by a small number of their own."""
 _FAR_MS = 400 * 366 * 24 * HOUR_MS
 
@@ -180,7 +187,7 @@ class _Salvage:
             self._target.execute("PRAGMA synchronous=OFF")
             for table in _OWN_KEYS:
                 self._copy(table, self._by_number(table, "id"))
-            for table in (marks, profiles, erased):
+            for table in (marks, profiles, erased, alert_rules):
                 self._copy(table, self._whole(table))
             # The highest numbers may be among what is lost: commands are numbered anew, under another key.
             self._target.execute("DELETE FROM marks WHERE name = 'ledger'")

@@ -224,7 +224,7 @@ profile_changes = Table(
     Column("id", Big, primary_key=True),
     Column("at", Big, nullable=False),
     Column("device", Text, nullable=False),
-    Column("by", Text, nullable=False),
+    Column("changed_by", Text, nullable=False),
     # JSON: the fields that were changed, with their new values.
     Column("change", Text, nullable=False),
     Index("ix_profile_changes_device_at", "device", "at"),
@@ -269,7 +269,7 @@ alert_rules = Table(
     Column("name", Text, primary_key=True),
     # JSON: the Rule.
     Column("body", Text, nullable=False),
-    Column("by", Text, nullable=False),
+    Column("made_by", Text, nullable=False),
     Column("at", Big, nullable=False),
 )
 """The rules that were made while the relay ran; those of the settings are not here."""

@@ -18,6 +18,8 @@ from server.storage.ranges import IdRanges
 from server.storage.records import fingerprint
 from server.storage.sealed import read_ranges, seal
 from server.storage.tables import (
+    alerts,
+    availability,
     commands,
     devices,
     drops,
@@ -38,7 +40,7 @@ from shared.errors import Code, Refusal
 _SLICE = 2_000
 """Rows that are in memory at a time."""
 _IN_LIST = 500
-_BY_NAME = (commands, profile_changes)
+_BY_NAME = (commands, profile_changes, availability, alerts)
 """Tables that know devices by their names."""
 
 

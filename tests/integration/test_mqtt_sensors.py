@@ -60,6 +60,7 @@ def test_what_can_never_be_stored_is_a_dead_letter_and_the_next_message_is_taken
         mosquitto.publish("sensor/data/aht21", message("a", 1))
         wait_for("the good one is there", lambda: stored(relay, "a") == 1)
         done = relay.cli("doctor", "--json")
+        assert done.stdout, done.stderr
         letters = json.loads(done.stdout)["dead_letters"]
         assert len(letters) == 7
         assert {letter["code"] for letter in letters} == {"malformed", "invalid_payload"}

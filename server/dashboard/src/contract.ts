@@ -30,6 +30,7 @@ export const EVENTS = {
   DEVICE_PROFILE_PUB_CLIENT: "device_profile_pub_client",
   DEVICE_REMOVED_PUB_CLIENT: "device_removed_pub_client",
   ALERT_PUB_CLIENT: "alert_pub_client",
+  ALERT_REQUEST_CLIENT: "alert_request_client",
   SNAPSHOT_PUB_CLIENT: "snapshot_pub_client",
   REPLAY_REQUEST_CLIENT: "replay_request_client",
   COMMAND_REQUEST_CLIENT: "command_request_client",
@@ -62,6 +63,22 @@ export const QUANTITIES: Record<string, Quantity> = {
   "throttled_seen": {"title": "CPU throttled since boot", "unit": "", "low": 0, "high": 1, "decimals": 0},
   "disk_written_per_day": {"title": "Written to the disk per day", "unit": "MB", "low": 0, "high": 1000000000.0, "decimals": 1},
   "disk_wear": {"title": "Disk life time used", "unit": "%", "low": 0, "high": 160, "decimals": 0},
+  "heart_rate": {"title": "Heart rate", "unit": "1/min", "low": 0, "high": 300, "decimals": 1},
+  "skin_temperature": {"title": "Skin temperature", "unit": "°C", "low": -40, "high": 125, "decimals": 2},
+  "eda": {"title": "Electrodermal activity", "unit": "µS", "low": 0, "high": 1000, "decimals": 3},
+  "stress": {"title": "Probability of stress", "unit": "", "low": 0, "high": 1, "decimals": 3},
+  "aqi": {"title": "Air quality index", "unit": "", "low": 0, "high": 500, "decimals": 0},
+  "eco2": {"title": "Equivalent CO₂", "unit": "ppm", "low": 0, "high": 100000, "decimals": 0},
+  "tvoc": {"title": "Volatile organic compounds", "unit": "ppb", "low": 0, "high": 100000, "decimals": 0},
+  "coPpm": {"title": "Carbon monoxide", "unit": "ppm", "low": 0, "high": 1000000.0, "decimals": 2},
+  "ch4Ppm": {"title": "Methane", "unit": "ppm", "low": 0, "high": 1000000.0, "decimals": 2},
+  "lpgPpm": {"title": "Liquefied petroleum gas", "unit": "ppm", "low": 0, "high": 1000000.0, "decimals": 2},
+  "co2": {"title": "Carbon dioxide", "unit": "ppm", "low": 0, "high": 1000000.0, "decimals": 2},
+  "alcohol": {"title": "Alcohol", "unit": "ppm", "low": 0, "high": 1000000.0, "decimals": 2},
+  "toluene": {"title": "Toluene", "unit": "ppm", "low": 0, "high": 1000000.0, "decimals": 2},
+  "acetone": {"title": "Acetone", "unit": "ppm", "low": 0, "high": 1000000.0, "decimals": 2},
+  "flameDetected": {"title": "Flame detected", "unit": "", "low": 0, "high": 1, "decimals": 0},
+  "flameIntensity": {"title": "Flame intensity", "unit": "", "low": 0, "high": 1000000.0, "decimals": 0},
   "disk_end_of_life": {"title": "Disk near its end: 0 no, 1 soon, 2 now", "unit": "", "low": 0, "high": 15, "decimals": 0},
 };
 
@@ -157,6 +174,12 @@ export interface Alert {
   closed_by?: string | null;
   closed_because?: string | null;
   cursor?: number | null;
+}
+
+/** Say of an alert that it was seen, or that it is done with. */
+export interface AlertRequest {
+  alert: string;
+  state: "acknowledged" | "closed";
 }
 
 /** Where an alert stands. */
@@ -297,6 +320,12 @@ export interface CommandResult {
 
 /** Where a command stands at one device. The last five are final. */
 export type CommandState = "accepted" | "applied" | "expired" | "failed" | "queued" | "refused" | "sent" | "superseded" | "verified";
+
+/** To a page that connects. */
+export interface ConnectionInfo {
+  clientId: string;
+  totalClients: number;
+}
 
 /** A device as people know it. */
 export interface DeviceProfile {
@@ -483,6 +512,13 @@ export interface Motion {
   count?: number;
 }
 
+/** What came in over MQTT from one device, as pages see it. */
+export interface MqttSensorData {
+  timestamp: string;
+  data: Record<string, unknown>;
+  device?: string | null;
+}
+
 /** The Socket.IO `auth` object of an agent. An original agent sends none. */
 export interface PiHello {
   token?: string | null;
@@ -498,6 +534,7 @@ export interface PiHello {
   ledger?: string | null;
   seq?: number | null;
   simulated?: boolean;
+  door?: string | null;
   accessories?: Array<AccessoryInfo>;
 }
 

@@ -47,7 +47,7 @@ def fill(database: Database, recorder: Recorder) -> None:
     record(recorder, status(1, on=True, command="c1", cause="user"), event(2), fan, motion, status(5, on=False))
     there = {"device": "pi", "at": START_MS + 7, "online": 0, "reason": "ended", "flapping": 0}
     opened = {"id": 1, "alert": "a1", "rule": "hot", "device": "pi", "state": "open", "opened_at": START_MS + 8}
-    changed = {"at": START_MS + 9, "device": "pi", "by": "anna", "change": '{"title":"Kitchen"}'}
+    changed = {"at": START_MS + 9, "device": "pi", "changed_by": "anna", "change": '{"title":"Kitchen"}'}
 
     def put(connection) -> None:
         connection.execute(insert(availability), [there, there | {"device": "hall"}])

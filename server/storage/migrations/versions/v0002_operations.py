@@ -17,6 +17,7 @@ def upgrade() -> None:
     _profiles()
     _availability()
     _alerts()
+    _dead_letters()
 
 
 def downgrade() -> None:
@@ -87,7 +88,7 @@ def _alerts() -> None:
         "alert_rules",
         sa.Column("name", sa.Text, primary_key=True),
         sa.Column("body", sa.Text, nullable=False),
-        sa.Column("by", sa.Text, nullable=False),
+        sa.Column("made_by", sa.Text, nullable=False),
         sa.Column("at", _Big, nullable=False),
     )
     op.create_table(
@@ -117,7 +118,7 @@ def _profiles() -> None:
         sa.Column("id", _Big, primary_key=True),
         sa.Column("at", _Big, nullable=False),
         sa.Column("device", sa.Text, nullable=False),
-        sa.Column("by", sa.Text, nullable=False),
+        sa.Column("changed_by", sa.Text, nullable=False),
         sa.Column("change", sa.Text, nullable=False),
     )
     op.create_index("ix_profile_changes_device_at", "profile_changes", ["device", "at"])

@@ -3,6 +3,8 @@
 import json
 import logging
 import sys
+import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TextIO
@@ -26,6 +28,9 @@ class LogLevel(StrEnum):
     ERROR = "error"
 
 
+_MINUTE_S = 60.0
+
+
 class _JsonFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         line = {
@@ -40,9 +45,48 @@ class _JsonFormatter(logging.Formatter):
         return json.dumps(line, ensure_ascii=False)
 
 
-def configure(level: LogLevel, style: LogFormat, stream: TextIO | None = None) -> None:
-    """Send every logger's lines from `level` up to `stream` (standard error by default). Call once, at start."""
+class Bound(logging.Filter):
+    """Keeps a log small, so that it wears no memory card out: in a minute a line is written once, and its repetitions
+    are counted; and no more than `most_lines` lines, whatever they say. What was left out is told with the next line
+    that is written.
+
+    A repetition is the same words of the same logger at the same level.
+    """
+
+    def __init__(self, most_lines: int, now_s: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._most_lines = most_lines
+        self._now_s = now_s
+        self._minute = -1
+        self._seen: set[tuple[str, int, str]] = set()
+        self._left_out = 0
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """True when the line is to be written. Called with the handler's lock held."""
+        minute = int(self._now_s() // _MINUTE_S)
+        if minute != self._minute:
+            self._minute = minute
+            self._seen.clear()
+        words = record.getMessage()
+        key = (record.name, record.levelno, words)
+        if key in self._seen or len(self._seen) >= self._most_lines:
+            self._left_out += 1
+            return False
+        self._seen.add(key)
+        if self._left_out:
+            record.msg, record.args = f"{words} (log lines left out before this one: {self._left_out})", None
+            self._left_out = 0
+        return True
+
+
+def configure(level: LogLevel, style: LogFormat, stream: TextIO | None = None, *, most_per_minute: int = 3000) -> None:
+    """Send every logger's lines from `level` up to `stream` (standard error by default). Call once, at start.
+
+    Who asks for debug lines is looking: all of them are written. Else the log is bounded, see `Bound`.
+    """
     handler = logging.StreamHandler(stream or sys.stderr)
+    if level is not LogLevel.DEBUG:
+        handler.addFilter(Bound(most_per_minute))
     if style is LogFormat.JSON:
         handler.setFormatter(_JsonFormatter())
     else:

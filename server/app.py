@@ -22,8 +22,10 @@ from server.doors.http.devices import device_routes
 from server.doors.http.health import health_routes
 from server.doors.http.history import history_routes
 from server.doors.http.log import log_routes
+from server.doors.http.mqtt import mqtt_routes
 from server.doors.http.page import page_routes
 from server.doors.http.session import session_routes
+from server.doors.mqtt.sensors import MqttSensors
 from server.doors.pi import PiDoor
 from server.doors.root import RootDoor
 from server.doors.telemetry import TelemetryDoor
@@ -46,6 +48,7 @@ from server.services.snapshot import Snapshots
 from server.settings import RelaySettings, RetentionPolicy
 from server.state.devices import Registry
 from server.storage.commands import CommandBook
+from server.storage.dead_letters import DeadLetters
 from server.storage.engine import Database
 from server.storage.failures import DatabaseFailed
 from server.storage.history import History
@@ -126,6 +129,7 @@ class Relay:
     doors: tuple[PiDoor, ClientDoor, RootDoor]
     guards: tuple[Guard, ...]
     storage: Storage
+    mqtt: MqttSensors
     alerting: Alerting
     ticking: tuple[Callable[[], None], ...]
     """What is to be called several times a second."""
@@ -196,10 +200,14 @@ def create_app(settings: RelaySettings, storage: Storage, clock: Clock) -> Relay
     root_guard = Guard(port, Namespace.ROOT, RateLimit(settings.limits.device_events_per_s), metrics)
     client_guard = Guard(port, Namespace.CLIENT, RateLimit(settings.limits.client_events_per_s), metrics)
     temperature = TemperatureDoor(registry, broadcast, clock, settings.temperature)
+    mqtt = MqttSensors(
+        *(settings.mqtt, registry, ingest, storage.recorder, storage.history),
+        *(DeadLetters(storage.database, clock), broadcast, metrics, clock),
+    )
     doors = (
         PiDoor(port, pi_guard, gatekeeper, registry, presence, ingest, commands),
         ClientDoor(port, client_guard, gatekeeper, broadcast, snapshots, replay, commands, alerts),
-        RootDoor(port, root_guard, gatekeeper, (TelemetryDoor(port), temperature)),
+        RootDoor(port, root_guard, gatekeeper, (TelemetryDoor(port), temperature, mqtt)),
     )
     for routes in (
         page_routes(),
@@ -211,13 +219,16 @@ def create_app(settings: RelaySettings, storage: Storage, clock: Clock) -> Relay
         rule_routes(gatekeeper, alerts),
         command_routes(gatekeeper, commands, Records(commands.ledger, book)),
         log_routes(gatekeeper, registry, DeviceLog(Log(storage.database), book)),
+        mqtt_routes(gatekeeper, mqtt),
     ):
         flask.register_blueprint(routes)
     handle_errors(flask, metrics)
     _watch(metrics, registry, port, storage, commands)
     alerting.watch(metrics)
     guards = (pi_guard, client_guard, root_guard)
-    return Relay(flask, port, doors, guards, storage, ticking=(commands.tick, temperature.tick), alerting=alerting)
+    return Relay(
+        flask, port, doors, guards, storage, mqtt, ticking=(commands.tick, temperature.tick), alerting=alerting
+    )
 
 
 def serve(settings: RelaySettings) -> None:
@@ -249,6 +260,7 @@ def _run(settings: RelaySettings, bound: socket.socket, relay: Relay) -> None:
         # On the hub that serves everybody, beside tasks whose death ends the relay: what it tells is that they work.
         owned.append(_every(min(pet_s, _PET_S), _pet, stopping))
     server.start()
+    relay.mqtt.start()
     host, port = bound.getsockname()[:2]
     name = f"[{host}]" if ":" in host else host
     log.info("relay ready: url=http://%s:%d version=%s demo=%s", name, port, VERSION, settings.demo)
@@ -256,6 +268,7 @@ def _run(settings: RelaySettings, bound: socket.socket, relay: Relay) -> None:
     stopping.wait()
     log.info("relay stops")
     sdnotify.notify("STOPPING=1")
+    relay.mqtt.stop()
     server.close()
     # Before the connections end: that says nothing of the devices.
     relay.alerting.availability.end()

@@ -275,6 +275,21 @@ class Registry:
             self._devices[name] = Device(name, since=now, profile=self.profile(name))
         return self._devices[name]
 
+    def admit(self, name: str, door: str, now: datetime) -> tuple[Device, bool]:
+        """The device of this name behind another door than the agents', and whether it is new.
+
+        Raises `Refusal`: `conflict` where the name is another one's, `retired`.
+        """
+        new = name not in self._devices
+        device = self.add(name, now)
+        if new:
+            device.hello = PiHello(door=door)
+        elif device.hello.door != door:
+            raise Refusal(Code.CONFLICT, f"{name!r} is the name of a device behind another door; choose another")
+        if device.profile.retired:
+            raise Refusal(Code.RETIRED, f"{name} is retired")
+        return device, new
+
     def profile(self, name: str) -> DeviceProfile:
         """What people say of a device, whether or not it has been seen."""
         told = self._profiles.get(name) or DeviceProfile(device=name)

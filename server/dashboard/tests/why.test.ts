@@ -46,8 +46,14 @@ describe("a line of the log", () => {
   });
 
   test("an alert says by which rule and who settled it", () => {
-    const alert = alertTold("closed", { closed_by: "ann" }).body as Alert;
-    expect(lineOf({ at, kind: "alert", alert })).toMatchObject({ what: "Closed: Temperature above 27 °C", why: "rule too-hot, by ann" });
+    const alert = alertTold("closed", { acknowledged_by: "bob", closed_by: "ann", closed_at: iso(T0) }).body as Alert;
+    expect(lineOf({ at, kind: "alert", alert })).toMatchObject({
+      tone: "plain",
+      what: "Warning: Temperature above 27 °C",
+      why: "rule too-hot; acknowledged by bob; closed by ann after 1 min",
+    });
+    const open = alertTold().body as Alert;
+    expect(lineOf({ at, kind: "alert", alert: open })).toMatchObject({ tone: "bad", why: "rule too-hot; still open" });
   });
 
   test("an edit says what was changed", () => {

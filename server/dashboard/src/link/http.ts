@@ -71,8 +71,8 @@ export interface Page<T> {
 
 /** Alerts of a state, newest first. Throws `HttpError`. */
 export async function alerts(state: AlertState, limit: number, before: string | null): Promise<Page<Alert>> {
-  const body = await json<{ alerts: Alert[]; before?: string | null }>(`/api/alerts?${paging(limit, before)}&state=${state}`);
-  return { items: body.alerts, before: body.before ?? null };
+  const body = await json<{ alerts: Alert[]; before?: number | null }>(`/api/alerts?${paging(limit, before)}&state=${state}`);
+  return { items: body.alerts, before: typeof body.before === "number" ? String(body.before) : null };
 }
 
 /** Acknowledge or close an alert; the answer is how it stands now. Throws `HttpError`. */

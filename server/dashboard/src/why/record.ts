@@ -1,7 +1,7 @@
 /** One line of a device's log as the relay tells it, and what people read of it. */
 
 import type { AccessoryState, Alert, ClientMotion, CommandResult, DeviceStatus } from "../contract";
-import { latency, sentence, title } from "../format";
+import { duration, epoch, latency, sentence, title } from "../format";
 import { commandName } from "../state/log";
 import type { Tone } from "../state/model";
 import { isFinal } from "../state/commands";
@@ -89,12 +89,14 @@ function availabilityLine(status: DeviceStatus): Line {
   return { ...NOTHING, tone: status.online ? "good" : "bad", what: status.online ? "Came online" : "Went offline", why };
 }
 
-function alertLine(alert: Alert): Line {
-  const { state, severity, message, rule, acknowledged_by, closed_by } = alert;
-  const who = state === "acknowledged" ? acknowledged_by : state === "closed" ? closed_by : null;
-  const word = { open: severityName(severity), acknowledged: "Acknowledged", closed: who ? "Closed" : "Over" }[state];
-  const tone = state === "open" ? "bad" : state === "closed" ? "good" : "plain";
-  return { ...NOTHING, tone, what: `${word}: ${message}`, why: [`rule ${rule}`, who ? `by ${who}` : ""].filter(Boolean).join(", ") };
+/** An alert stands where it was opened, and says what has become of it since. */
+function alertLine({ state, severity, message, rule, opened_at, acknowledged_by, closed_at, closed_by }: Alert): Line {
+  const [from, to] = [epoch(opened_at), epoch(closed_at)];
+  const span = from !== null && to !== null ? ` after ${duration((to - from) / 1000)}` : "";
+  const end = state === "closed" ? `${closed_by ? `closed by ${closed_by}` : "over by itself"}${span}` : "still open";
+  const seen = acknowledged_by ? `acknowledged by ${acknowledged_by}` : "";
+  const why = [`rule ${rule}`, seen, end].filter(Boolean).join("; ");
+  return { ...NOTHING, tone: state === "closed" ? "plain" : "bad", what: `${severityName(severity)}: ${message}`, why };
 }
 
 /** `title Kitchen, calibration of temperature −0.4`. */
@@ -112,6 +114,6 @@ function changes(change: Record<string, unknown>): string {
 /** What tells a record from all others. */
 export function keyOf(record: LogRecord): string {
   const { state, command, motion, alert } = record;
-  const own = command ? command.command : alert ? `${alert.alert}/${alert.state}` : motion ? motion.id : state ? `${state.accessory}/${state.id ?? ""}/${state.command ?? ""}` : "";
+  const own = command ? command.command : alert ? alert.alert : motion ? motion.id : state ? `${state.accessory}/${state.id ?? ""}/${state.command ?? ""}` : "";
   return `${record.kind}/${record.at}/${own}`;
 }

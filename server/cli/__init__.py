@@ -1,10 +1,10 @@
-"""`pi-relay`: serve, watch, check | off | on | clean, devices, token, db, doctor."""
+"""`pi-relay`: serve, watch, check | off | on | clean, devices, log, token, db, doctor."""
 
 from typing import Annotated
 
 import typer
 
-from server.cli import alerts, database, demo, device, operate, serve, stress, telemetry, tokens, watch
+from server.cli import alerts, database, demo, device, devices, log, operate, serve, stress, telemetry, tokens, watch
 from shared import VERSION
 
 app = typer.Typer(
@@ -42,7 +42,8 @@ def _main(
 app.command("demo")(demo.demo)
 app.command("serve")(serve.serve)
 app.command("watch")(watch.watch)
-app.command("devices")(operate.devices)
+app.command("devices")(devices.devices)
+app.command("log")(log.log)
 app.command("check")(operate.check)
 app.command("on")(operate.on)
 app.command("off")(operate.off)

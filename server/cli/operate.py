@@ -1,181 +1,130 @@
 """check, off, on, clean: a command for one device, a group or all, and what became of it at each."""
 
+from collections.abc import Callable
+from inspect import Parameter, Signature
 from typing import Annotated, Any
 
-import msgspec
 import typer
-from rich.markup import escape
-from rich.table import Table
 
-from server.cli.options import DEFAULT_URL, EXIT_FAILED, EXIT_NO_RELAY, AsJson, Token, Url, fail, out
-from server.cli.remote import Remote
-from shared.contract.payloads import FINAL_STATES, Accessory, Action, CommandRequest, CommandResult, CommandState
-from shared.errors import Code, Refusal
+from server.cli.follow import Followed, follow
+from server.cli.options import DEFAULT_URL, AsJson, Token, Url
+from shared.contract.payloads import Accessory, Action, CommandRequest, parse
+from shared.errors import Refusal
 
 ALIASES = {"led": Accessory.BREATH_LIGHT, "light": Accessory.BREATH_LIGHT, "infrared": Accessory.INFRARED_SENSOR}
 
-_AccessoryName = Annotated[
-    str, typer.Argument(metavar="ACCESSORY", help="breath_light (led) or infrared_sensor (infrared).")
-]
-_Device = Annotated[str | None, typer.Option("--device", "-d", help="One device, by name.")]
-_Group = Annotated[str | None, typer.Option("--group", "-g", help="All devices of a group (tag).")]
-_All = Annotated[bool, typer.Option("--all", help="Every device.")]
-_Ttl = Annotated[
-    float, typer.Option("--ttl", help="Seconds in which it must happen, or not at all.", min=0.1, max=3600)
-]
-_Lease = Annotated[float | None, typer.Option("--lease", help="Seconds after which it goes off by itself.", min=0.1)]
+
+def _option(name: str, kind: Any, default: Any) -> Parameter:
+    return Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=kind)
 
 
-def check(
-    accessory: _AccessoryName,
-    device: _Device = None,
-    group: _Group = None,
-    everything: _All = False,
-    ttl: _Ttl = 10.0,
-    url: Url = DEFAULT_URL,
-    token: Token = None,
-    as_json: AsJson = False,
-) -> None:
-    """Ask an accessory to report what it is.
+_ACCESSORY = _option(
+    "accessory",
+    Annotated[
+        str,
+        typer.Argument(
+            metavar="ACCESSORY", help="breath_light (led), infrared_sensor (infrared), or a name of the device's own."
+        ),
+    ],
+    Parameter.empty,
+)
+_TARGET = (
+    _option("device", Annotated[str | None, typer.Option("--device", "-d", help="One device, by name.")], None),
+    _option(
+        "tag", Annotated[str | None, typer.Option("--tag", "-t", "--group", "-g", help="All devices of a group.")], None
+    ),
+    _option("everything", Annotated[bool, typer.Option("--all", help="Every device.")], False),
+)
+_TTL = _option(
+    "ttl",
+    Annotated[float, typer.Option("--ttl", help="Seconds in which it must happen, or not at all.", min=0.1, max=86400)],
+    10.0,
+)
+_LEASE = _option(
+    "lease",
+    Annotated[
+        float | None,
+        typer.Option("--lease", help="Seconds after which it is safe again by itself, unless renewed.", min=0.1),
+    ],
+    None,
+)
+_LIGHT = (
+    _option("level", Annotated[float | None, typer.Option(help="A light's brightest moment, 0.05 to 1.")], None),
+    _option("period", Annotated[float | None, typer.Option(help="A light's breath in and out, in seconds.")], None),
+    _option("gamma", Annotated[float | None, typer.Option(help="A light's curve, 1 to 4.")], None),
+)
+_QUEUE = (
+    _option(
+        "queue",
+        Annotated[bool, typer.Option("--queue", help="Where the device is away: let it wait, for --ttl at most.")],
+        False,
+    ),
+    _option(
+        "wait", Annotated[bool, typer.Option("--wait", help="Stay until what is queued has its outcome too.")], False
+    ),
+)
+_RELAY = (_option("url", Url, DEFAULT_URL), _option("token", Token, None), _option("as_json", AsJson, False))
+
+
+def _command(action: Action, *own: Parameter) -> Callable[..., None]:
+    """A command line for `action` with the options that all have, and its `own`."""
+
+    def run(**given: Any) -> None:
+        request = _request(action, given)
+        followed = Followed(given["url"], given["token"], as_json=given["as_json"], wait=given.get("wait", False))
+        follow(request, followed)
+
+    positional = () if action is Action.CLEAN else (_ACCESSORY,)
+    run.__signature__ = Signature([*positional, *_TARGET, *own, _TTL, *_RELAY])  # type: ignore[attr-defined]  # Typer reads it
+    run.__doc__ = _HELP[action]
+    return run
+
+
+_HELP = {
+    Action.CHECK: """Ask an accessory to report what it is.
 
     Example: pi-relay check led --device kitchen
-    """
-    target = _target(device, group, everything)
-    _run({"action": Action.CHECK, "accessory": _name(accessory), "ttl_s": ttl, **target}, url, token, as_json)
-
-
-def on(
-    accessory: _AccessoryName,
-    device: _Device = None,
-    group: _Group = None,
-    everything: _All = False,
-    lease: _Lease = None,
-    ttl: _Ttl = 10.0,
-    url: Url = DEFAULT_URL,
-    token: Token = None,
-    as_json: AsJson = False,
-) -> None:
-    """Turn an accessory on; done when the device has read its pin back.
+    """,
+    Action.ON: """Turn an accessory on; done when the device has read its pin back.
 
     Example: pi-relay on led --device kitchen --lease 600
-    """
-    target = _target(device, group, everything)
-    request = {"action": Action.ON, "accessory": _name(accessory), "ttl_s": ttl, **target}
-    _run(request | ({} if lease is None else {"lease_s": lease}), url, token, as_json)
+    """,
+    Action.OFF: """Turn an accessory off; done when the device has read its pin back.
 
-
-def off(
-    accessory: _AccessoryName,
-    device: _Device = None,
-    group: _Group = None,
-    everything: _All = False,
-    ttl: _Ttl = 10.0,
-    url: Url = DEFAULT_URL,
-    token: Token = None,
-    as_json: AsJson = False,
-) -> None:
-    """Turn an accessory off; done when the device has read its pin back.
-
-    Example: pi-relay off infrared --all
-    """
-    target = _target(device, group, everything)
-    _run({"action": Action.OFF, "accessory": _name(accessory), "ttl_s": ttl, **target}, url, token, as_json)
-
-
-def clean(
-    device: _Device = None,
-    group: _Group = None,
-    everything: _All = False,
-    ttl: _Ttl = 10.0,
-    url: Url = DEFAULT_URL,
-    token: Token = None,
-    as_json: AsJson = False,
-) -> None:
-    """Turn everything off but the sensors.
+    Example: pi-relay off fan --tag lab --queue --ttl 3600
+    """,
+    Action.CLEAN: """Turn everything off but the sensors; names the devices that do not answer.
 
     Example: pi-relay clean --all
-    """
-    _run({"action": Action.CLEAN, "ttl_s": ttl, **_target(device, group, everything)}, url, token, as_json)
+    """,
+}
+
+check = _command(Action.CHECK)
+on = _command(Action.ON, _LEASE, *_LIGHT)
+off = _command(Action.OFF, *_QUEUE)
+clean = _command(Action.CLEAN, *_QUEUE)
 
 
-def devices(url: Url = DEFAULT_URL, token: Token = None, as_json: AsJson = False) -> None:
-    """List every device that the relay knows.
-
-    Example: pi-relay devices --json | jq .device
-    """
+def _request(action: Action, given: dict[str, Any]) -> CommandRequest:
+    target = {"device": given["device"], "tag": given["tag"], "all": given["everything"] or None}
+    if sum(value is not None for value in target.values()) != 1:
+        raise typer.BadParameter("name one of --device NAME, --tag NAME and --all")
+    light = {"level": given.get("level"), "period_s": given.get("period"), "gamma": given.get("gamma")}
+    accessory = given.get("accessory")
+    fields = {
+        "action": action,
+        "accessory": accessory and ALIASES.get(accessory.lower(), accessory),
+        "ttl_s": given["ttl"],
+        "lease_s": given.get("lease"),
+        "light": _present(light) or None,
+        "queue": given.get("queue") or None,
+        **target,
+    }
     try:
-        with Remote(url, token) as relay:
-            snapshot = relay.snapshot()
+        return parse(CommandRequest, _present(fields))
     except Refusal as refusal:
-        fail(f"{refusal.message} ({refusal.code})", EXIT_NO_RELAY)
-    if as_json:
-        for known in snapshot.devices:
-            typer.echo(msgspec.json.encode(known).decode())
-        return
-    table = Table("device", "link", "since (UTC)", "accessories", "readings")
-    # A name must be there in full: the next command wants it.
-    table.columns[0].overflow = "fold"
-    for known in snapshot.devices:
-        table.add_row(
-            known.device,
-            "[green]online[/]" if known.online else "[red]offline[/]",
-            known.since[:19].replace("T", " "),
-            ", ".join(f"{state.accessory} {'on' if state.status else 'off'}" for state in known.accessories) or "–",
-            str(len(known.readings)),
-        )
-    out.print(table if snapshot.devices else "No device yet. Start one: pi-agent run")
+        raise typer.BadParameter(refusal.message) from None
 
 
-def _name(text: str) -> str:
-    name = ALIASES.get(text.lower(), text)
-    if name not in list(Accessory):
-        known = ", ".join([*Accessory, *ALIASES])
-        raise typer.BadParameter(f"{text!r} is no accessory; known are {known}")
-    return str(name)
-
-
-def _target(device: str | None, group: str | None, everything: bool) -> dict[str, Any]:
-    chosen = {"device": device, "tag": group, "all": everything or None}
-    target = {name: value for name, value in chosen.items() if value is not None}
-    if len(target) != 1:
-        raise typer.BadParameter("name one of --device NAME, --group NAME and --all")
-    return target
-
-
-def _run(fields: dict[str, Any], url: str, token: str | None, as_json: bool) -> None:
-    """Send a command, follow it to its end at each device; the exit code tells the outcome."""
-    try:
-        request = CommandRequest.build(**fields)
-        with Remote(url, token) as relay:
-            ack = relay.command(request)
-            final = _follow(relay, ack.command or "", set(ack.devices or ()), (request.ttl_s or 10.0) + 5.0)
-    except Refusal as refusal:
-        no_relay = refusal.code in (Code.UNAVAILABLE, Code.UNAUTHENTICATED)
-        fail(f"{refusal.message} ({refusal.code})", EXIT_NO_RELAY if no_relay else EXIT_FAILED)
-    for result in final.values():
-        if as_json:
-            typer.echo(msgspec.json.encode(result).decode())
-        else:
-            out.print(_line(result), highlight=False)
-    if not all(result.state is CommandState.VERIFIED for result in final.values()):
-        raise typer.Exit(EXIT_FAILED)
-
-
-def _follow(relay: Remote, command: str, waiting: set[str], timeout_s: float) -> dict[str, CommandResult]:
-    final: dict[str, CommandResult] = {}
-    for result in relay.results(command, timeout_s):
-        if result.state in FINAL_STATES:
-            final[result.device] = result
-            waiting.discard(result.device)
-        if not waiting:
-            return final
-    raise Refusal(Code.UNAVAILABLE, f"the relay told no outcome for {', '.join(sorted(waiting))}")
-
-
-def _line(result: CommandResult) -> str:
-    what = f"{result.accessory or 'everything but the sensors'}"
-    if result.state is CommandState.VERIFIED:
-        read = {True: "on", False: "off", None: "confirmed"}[result.status]
-        return f"[green]✓[/] {result.device}: {what} is [bold]{read}[/] (read back in {result.elapsed_ms or 0:.1f} ms)"
-    why = escape(f"{result.message} ({result.code})")
-    return f"[red]✗[/] {result.device}: {what}: {result.action} {result.state}: {why}"
+def _present(fields: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value is not None}

@@ -97,15 +97,28 @@ def test_health_and_metrics_tell_the_truth(relay: RelayProcess) -> None:
 
 @pytest.mark.usefixtures("agent")
 def test_the_command_line_says_what_to_do(relay: RelayProcess) -> None:
-    offline = relay.cli("off", "toaster", "--device", "pi-1")
-    assert (offline.returncode, "known are" in offline.stderr) == (2, True)
+    unknown = relay.cli("off", "toaster", "--device", "pi-1")
+    assert (unknown.returncode, "unknown_accessory" in unknown.stderr) == (1, True)
     nobody = relay.cli("off", "led", "--device", "nobody")
     assert (nobody.returncode, "unknown_device" in nobody.stderr) == (1, True)
     nowhere = relay.cli("off", "led", "--device", "pi-1", "--url", "http://127.0.0.1:9")
     assert (nowhere.returncode, "no relay at http://127.0.0.1:9" in nowhere.stderr) == (3, True)
     both = relay.cli("off", "led", "--device", "pi-1", "--all")
     assert both.returncode == 2
+    assert relay.cli("on", "led", "--device", "pi-1", "--level", "7").returncode == 2
     assert "pi-1" in relay.cli("devices").stdout
+
+
+@pytest.mark.usefixtures("agent")
+def test_the_log_says_what_happened_and_who_did_it(relay: RelayProcess) -> None:
+    relay.cli("off", "led", "--device", "pi-1")
+    relay.cli("on", "led", "--device", "pi-1")
+    [newest, *_] = map(json.loads, relay.cli("log", "pi-1", "--kind", "state", "--json").stdout.splitlines())
+    assert (newest["state"]["accessory"], newest["state"]["status"], newest["state"]["by"]) == (LED, True, "demo")
+    shown = relay.cli("log", "pi-1", "-n", "2").stdout
+    assert "breath_light is on" in shown
+    assert "more: --before" in shown
+    assert relay.cli("log", "nobody").returncode == 1
 
 
 @pytest.mark.usefixtures("agent")
@@ -123,7 +136,7 @@ def test_an_agent_that_is_killed_is_offline_and_comes_back(relay: RelayProcess, 
     victim.kill()
     wait_for("it is offline", lambda: not relay.device("victim")["online"])
     done = relay.cli("off", "led", "--device", "victim")
-    assert (done.returncode, "device_offline" in done.stdout) == (1, True)
+    assert (done.returncode, "device_offline" in done.stdout) == (4, True)
     with processes.agent(tmp_path, relay.url, "victim"):
         wait_for("it is back", lambda: relay.device("victim")["online"])
 

@@ -201,7 +201,7 @@ def create_app(settings: RelaySettings, storage: Storage, clock: Clock) -> Relay
     client_guard = Guard(port, Namespace.CLIENT, RateLimit(settings.limits.client_events_per_s), metrics)
     temperature = TemperatureDoor(registry, broadcast, clock, settings.temperature)
     mqtt = MqttSensors(
-        *(settings.mqtt, registry, ingest, storage.recorder, storage.history),
+        *(settings.mqtt, registry, ingest, presence, storage.history),
         *(DeadLetters(storage.database, clock), broadcast, metrics, clock),
     )
     doors = (

@@ -19,9 +19,8 @@ from shared.contract.payloads import LastReading
 from shared.contract.spec import EventSpec
 
 _INTERVAL_S = 1.0
-_ROUNDS = 3.0
 _FRESH_S = 90.0
-"""A reading counts as now for three of its device's rounds; where the device told no interval, for so long."""
+"""Where nothing tells how often a sensor speaks, its value counts as now for so long."""
 _MEAN, _SWING, _PERIOD_S = 21.5, 1.5, 600.0
 
 
@@ -59,7 +58,7 @@ class TemperatureDoor:
         """The temperature, and whose it is."""
         for device in self._candidates():
             reading = device.readings.get(self._settings.quantity)
-            if reading is not None and reading.value is not None and self._is_fresh(device, reading):
+            if reading is not None and reading.value is not None and self._is_fresh(reading):
                 return LiveTemperature.build(
                     data=f"{reading.value:.2f}",
                     unit=reading.unit or "°C",
@@ -77,7 +76,6 @@ class TemperatureDoor:
             return [self._registry.get(chosen)] if self._registry.knows(chosen) else []
         return [device for device in self._registry if not device.profile.retired]
 
-    def _is_fresh(self, device: Device, reading: LastReading) -> bool:
-        interval_s = device.hello.sample_interval_s
-        limit_s = max(_FRESH_S if interval_s is None else interval_s * _ROUNDS, _INTERVAL_S * _ROUNDS)
+    def _is_fresh(self, reading: LastReading) -> bool:
+        limit_s = _FRESH_S if reading.stale_after_s is None else reading.stale_after_s
         return (self._clock.now() - parse_iso_utc(reading.taken_at)).total_seconds() <= limit_s

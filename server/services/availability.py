@@ -21,6 +21,8 @@ from shared.contract.payloads import Absence, DeviceStatus
 
 log = logging.getLogger(__name__)
 
+_UNKNOWN_S = 300.0
+"""A device behind another door is given so long until its readings tell how often it speaks."""
 _LATE_S = 3.0
 """A sweep that comes so late says that the relay itself stood still: nobody could be heard."""
 
@@ -110,6 +112,10 @@ class Availability:
         """When a device is given up if nothing comes from it; None where only its connection tells."""
         if not device.online:
             return None
+        if device.hello.door is not None:
+            # It promises nothing: its own readings tell how often it speaks.
+            usual = [reading.stale_after_s for reading in device.readings.values() if reading.stale_after_s is not None]
+            return device.heard_s + max(usual, default=_UNKNOWN_S) + self._settings.timeout_s
         promised = device.heartbeat.interval_s if device.heartbeat is not None else device.hello.heartbeat_interval_s
         return None if promised is None else device.heard_s + promised + self._settings.timeout_s
 

@@ -78,6 +78,22 @@ class Presence:
             device.died = False
             self._commands.connected(device)
 
+    def spoke(self, name: str, door: str) -> Device:
+        """Something came from a device behind another door, which has no connection of its own: it is there.
+
+        Raises `Refusal`: `conflict` where the name is another one's, `retired`.
+        """
+        now = self._clock.now()
+        device, new = self._registry.admit(name, door, now)
+        if new:
+            self._introduce(device)
+        was_online, device.session = device.online, door
+        if not self._availability.heard(device) and not was_online:
+            log.info("device online: device=%s door=%s", name, door)
+            device.reason, device.since = None, now
+            self._availability.changed(device)
+        return device
+
     def heartbeat(self, name: str, body: Heartbeat) -> Ack:
         """A device is alive. The answer carries the relay's time."""
         device = self._registry.get(name)

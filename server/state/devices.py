@@ -94,6 +94,8 @@ class Device:
     @property
     def infos(self) -> tuple[AccessoryInfo, ...]:
         """What it can be asked to switch. An original agent tells nothing of itself; it has the contract's two."""
+        if self.hello.door is not None:
+            return ()
         return self.hello.accessories or tuple(
             AccessoryInfo(accessory=name, sensor=events.sensor) for name, events in ACCESSORIES.items()
         )

@@ -40,6 +40,7 @@ def test_a_message_is_stored_and_shown_and_devices_are_never_mixed(tmp_path: Pat
         assert (last["temperature"], last["aqi"], last["tvoc"], last["coPpm"]) == (21.5, 2, 12, None)
         assert frames[1]["data"]["temperature"] is None
         assert relay.device("a")["readings"]["humidity"]["value"] == 40
+        assert relay.device("a")["online"] is True
         assert relay.cli("check", "led", "--device", "a").returncode == 1
         page.disconnect()
 

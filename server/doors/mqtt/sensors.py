@@ -24,11 +24,11 @@ from server.doors.root import EVERYTHING, FRONTEND
 from server.fanout.broadcast import Broadcast
 from server.metrics import Metrics
 from server.services.ingest import Ingest
+from server.services.presence import Presence
 from server.settings import MqttSettings
 from server.state.devices import Registry
 from server.storage.dead_letters import DeadLetters
 from server.storage.history import History
-from server.storage.recorder import Recorder
 from shared.backoff import Backoff
 from shared.clock import Clock, iso_utc
 from shared.contract.door_events import CONNECTION_INFO, SENSOR_DATA
@@ -56,7 +56,7 @@ class MqttSensors:
         settings: MqttSettings,
         registry: Registry,
         ingest: Ingest,
-        recorder: Recorder,
+        presence: Presence,
         history: History,
         dead_letters: DeadLetters,
         broadcast: Broadcast,
@@ -67,7 +67,7 @@ class MqttSensors:
         self._settings = settings
         self._registry = registry
         self._ingest = ingest
-        self._recorder = recorder
+        self._presence = presence
         self._history = history
         self._dead_letters = dead_letters
         self._broadcast = broadcast
@@ -177,9 +177,7 @@ class MqttSensors:
             gevent.sleep(backoff.next_s())
 
     def _store(self, message: Message, *, again: bool) -> Ack:
-        device, new = self._registry.admit(message.device, DOOR, self._clock.now())
-        if new:
-            self._recorder.introduce(device.name, {"door": DOOR})
+        device = self._presence.spoke(message.device, DOOR)
         if again and message.told_time and self._history.has_round(device.name, message.body):
             return Ack(ok=True, code=Code.DUPLICATE)
         return self._ingest.sensor_data(device.name, message.body)

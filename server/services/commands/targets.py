@@ -16,12 +16,17 @@ def targets(registry: Registry, request: CommandRequest) -> list[Device]:
             device.info(request.accessory)
         if device.profile.retired:
             raise Refusal(Code.RETIRED)
+        if not device.infos:
+            raise Refusal(Code.UNKNOWN_ACCESSORY, f"{device.name} has nothing that could be switched")
         return [device]
     if request.tag is not None:
-        return registry.group(request.tag)
-    devices = [device for device in registry if not device.profile.retired]
+        devices = [device for device in registry.group(request.tag) if device.infos]
+        if not devices:
+            raise Refusal(Code.UNKNOWN_GROUP, f"no device in group {request.tag!r} has anything to switch")
+        return devices
+    devices = [device for device in registry if device.infos and not device.profile.retired]
     if not devices:
-        raise Refusal(Code.UNKNOWN_DEVICE, "no device has been seen yet")
+        raise Refusal(Code.UNKNOWN_DEVICE, "no device with anything to switch has been seen yet")
     return devices
 
 

@@ -17,8 +17,8 @@ from pip._vendor.packaging.markers import Marker, default_environment
 
 SOURCE = Path(__file__).resolve().parents[2]
 LOCKS = ("pi.txt", "run.txt")
-_GLIBC = (28, 17)
-"""manylinux_2_28 is Debian 12 and newer with room to spare; manylinux2014 is 2_17."""
+_GLIBC = (36, 17)
+"""From Debian 12's down to manylinux2014's."""
 
 
 def requirements(lock: Path, python: str, machine: str) -> Iterator[str]:
@@ -46,7 +46,10 @@ def requirements(lock: Path, python: str, machine: str) -> Iterator[str]:
 
 
 def pip_options(python: str, machine: str) -> list[str]:
-    """What makes pip choose wheels for that Python and machine, and nothing that must be compiled."""
+    """What makes pip choose wheels for that Python and machine, and nothing that must be compiled.
+
+    pip would hold a package against the Python that it runs on itself; for which one it is, the lock says.
+    """
     tag = python.replace(".", "")
     platforms = [f"manylinux_2_{glibc}_{machine}" for glibc in range(_GLIBC[0], _GLIBC[1] - 1, -1)]
     platforms += [f"manylinux2014_{machine}", f"linux_{machine}"]
@@ -68,6 +71,7 @@ def pip_options(python: str, machine: str) -> list[str]:
         "--only-binary=:all:",
         "--no-deps",
         "--require-hashes",
+        "--ignore-requires-python",
     ]
 
 

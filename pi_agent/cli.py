@@ -36,6 +36,7 @@ examples:
   pi-agent model rollback                 go back to the one before
   pi-agent check                          what is wrong with this Pi, and the command that mends it
   pi-agent wiring                         which leg of which part goes where
+  pi-agent safe                           outputs into their safe states, after a crash
 
 settings come from the file (TOML) and, over it, from variables: relay.url is PI_AGENT_RELAY__URL.
 exit codes: 0 done, 1 failed, 2 a setting or argument is wrong.
@@ -91,6 +92,8 @@ def _parser() -> argparse.ArgumentParser:
     model.add_argument("what", choices=("list", "rollback"))
     model.add_argument("--json", action="store_true", help="one JSON array, for programs")
     model.set_defaults(work=_model)
+    what = "put every output into its safe state, without the agent: for after a crash"
+    commands.add_parser("safe", parents=[common], help=what, description=what).set_defaults(work=_safe)
     return parser
 
 
@@ -111,6 +114,20 @@ def _run(settings: AgentSettings, _arguments: argparse.Namespace) -> int:
         sys.stderr.flush()
         os._exit(code)
     return code
+
+
+def _safe(settings: AgentSettings, _arguments: argparse.Namespace) -> int:
+    from pi_agent.hardware.options import Mode
+
+    if settings.hardware.mode is not Mode.REAL:
+        _print(f"hardware.mode is {settings.hardware.mode}: there are no pins to make safe")
+        return EXIT_OK
+    from pi_agent.hardware.safe import make_safe
+
+    troubles = make_safe(settings.hardware, settings.accessories, SystemClock())
+    for trouble in troubles.values():
+        _say(f"not safe: {trouble}", EXIT_FAILED)
+    return EXIT_FAILED if troubles else EXIT_OK
 
 
 def _sense(settings: AgentSettings, arguments: argparse.Namespace) -> int:

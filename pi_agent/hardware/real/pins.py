@@ -1,6 +1,7 @@
 """The GPIO lines of this machine: the right chip, the library that is asked for, and errors that say what to do."""
 
 import contextlib
+import copy
 import importlib
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -30,6 +31,8 @@ class Pins:
         self.holder = holder
         self._errors = errors
         self._left: list[Any] = []
+        self.owned = True
+        """False for those that are lent: `close` does nothing."""
 
     @contextlib.contextmanager
     def opening(self, part: str, gpio: int, setting: str | None = None) -> Iterator[None]:
@@ -62,17 +65,30 @@ class Pins:
         with contextlib.suppress(*self._errors):
             yield
 
+    def lend(self) -> "Pins":
+        """The same pins for parts that are closed before these: closing them closes nothing."""
+        lent = copy.copy(self)
+        lent.owned = False
+        return lent
+
     def leave(self, pin: Any) -> None:
-        """Have the line of `pin` stay as it is driven, after `close` and after the process."""
+        """Have the line of `pin` stay as it is driven, after `close` and after the process.
+
+        The library makes a line an input when it closes it, be it as a forgotten device is collected: that drives
+        nothing. The kernel takes it back as it is when the process ends.
+        """
+        pin.close = lambda: None
         self._left.append(pin)
 
     def close(self) -> None:
         """Release the chip. Idempotent; never raises."""
+        if not self.owned:
+            return
         with self.closing():
             if not self._left:
                 self.factory.close()
                 return
-        # Closed, the library would make every line an input. The kernel takes the chip back when the process ends.
+        # Not the factory: RPi.GPIO would make every line of the process an input.
         for pin in self.factory.pins.values():
             if pin not in self._left:
                 with self.closing():

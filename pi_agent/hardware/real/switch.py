@@ -14,8 +14,7 @@ class PinSwitch:
     `active_high` is False where low turns the thing on. It is opened in its state of rest; one that keeps its state is
     opened as the line reads then.
 
-    After `close` the line stays an output: made an input, as the library does with a line that it closes, it would
-    drive nothing, and a thing that is to stay on would go off.
+    After `close` the line stays an output: a thing that is to stay on would go off without it.
     """
 
     def __init__(self, name: str, gpio: int, rest: SafeState, pins: Pins, *, active_high: bool, setting: str) -> None:
@@ -50,6 +49,7 @@ class PinSwitch:
                 if self._rest is not SafeState.KEEP:
                     self._device.value = self._rest is SafeState.ON
                 self._pins.leave(self._device.pin)
+                self._device.close()
 
     def _check_open(self) -> None:
         if not self._open:

@@ -3,6 +3,8 @@
 import errno
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from pi_agent.hardware.base import PartFailed, PartUnavailable, TransientReadError
 from pi_agent.hardware.drivers import Bench
@@ -90,6 +92,24 @@ def test_what_is_no_value_is_not_told(sysfs, attic, told, error, words):
     write(sysfs.root, f"{BUS}/{ATTIC}/w1_slave", told)
     with pytest.raises(error, match=words):
         attic.read()
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(
+    told=st.one_of(
+        st.binary(max_size=80),
+        st.builds("{0} : crc=1c YES\n{0} t={1}\n".format, st.just("58 01 4b 46"), st.integers(-60_000, 130_000)),
+    )
+)
+def test_whatever_the_file_says_is_a_possible_value_or_refused(sysfs, attic, clock, told):
+    write(sysfs.root, f"{BUS}/{ATTIC}/w1_slave", told)
+    clock.advance(2)
+    try:
+        [value] = attic.read().values()
+    except (TransientReadError, PartFailed):
+        return
+    assert -40 <= value <= 80
+    assert f"t={round(value * 1000)}" in told
 
 
 def test_0_degrees_are_no_frame_of_zeros(sysfs, attic):

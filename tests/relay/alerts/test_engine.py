@@ -305,7 +305,7 @@ def test_a_site_that_stays_away_over_a_restart_of_the_relay_is_the_same_alert():
     assert rig.told == [("open", "site-offline", None), ("closed", "site-offline", None)]
 
 
-# --- whatever happens ---------------------------------------------------------------------------------------------------
+# --- whatever happens -------------------------------------------------------------------------------------------------
 
 STEPS = st.lists(
     st.one_of(

@@ -33,6 +33,12 @@ describe("alerts", () => {
     expect(after(snapshot(), alertTold(), alertTold("closed"), alertTold()).alerts).toEqual({});
   });
 
+  test("a replayed one from before the snapshot is logged, and opens nothing", () => {
+    const state = after(snapshot(), alertTold("open", { cursor: 7 }));
+    expect(state.alerts).toEqual({});
+    expect(texts(state)).toEqual(["Warning: Temperature above 27 °C"]);
+  });
+
   test("closed ones are bounded", () => {
     const many = Array.from({ length: 200 }, (_, index) => alertTold("closed", { alert: `a${index}` }));
     expect(after(snapshot(), ...many).closed).toHaveLength(50);

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { CommandResult } from "../src/contract";
+import { EVENTS, type CommandResult } from "../src/contract";
 import { standing } from "../src/components/accessory/standing";
 import { lockReason } from "../src/components/lock";
 import { askAt, GIVE_UP_MS, outcome, tally, withResult } from "../src/state/commands";
@@ -232,6 +232,14 @@ describe("what a tile says", () => {
     ["applied", 3, "switched, reading the pin back…"],
   ] as const)("how far it has come: %s", (state, step, words) => {
     expect(note(after(...BASE, ACCEPTED, result(state)))).toMatchObject({ is: "pending", step, text: `asked: off — ${words}` });
+  });
+
+  test("that the link is cut while the answer is awaited", () => {
+    const gone = { event: EVENTS.DEVICE_STATUS_PUB_CLIENT, body: { device: "pi-1", online: false, since: iso(T0) } } as const;
+    expect(note(after(...BASE, ACCEPTED, result("sent"), gone))).toMatchObject({
+      is: "pending",
+      text: "asked: off — its link is cut; the answer is awaited until the command ends…",
+    });
   });
 
   test("how long a queued command waits, and what cancels it", () => {

@@ -3,7 +3,7 @@ import { alarming, inOrder, tileState, told } from "../src/quantities";
 import { pageTitle } from "../src/components/title";
 import { instant } from "../src/state/instant";
 import { ageMs, isCut, readingLimitMs, statusLimitMs } from "../src/state/freshness";
-import { after, CONNECTED, device, iso, LOST, snapshot, T0 } from "./support";
+import { after, alertTold, CONNECTED, device, iso, LOST, snapshot, T0 } from "./support";
 
 test("a value's age is the larger of its time stamp's and its arrival's", () => {
   expect(ageMs(T0 - 9000, T0 - 1000, T0, 0)).toBe(9000);
@@ -43,7 +43,7 @@ test("values are told with unit and precision, spans in words, flags as yes or n
   expect(told("uptime", 273_600, "s")).toEqual({ text: "3 d 4 h", unit: "" });
   expect(told("under_voltage", 1, "").text).toBe("yes");
   expect(told("temperature", null, "°C")).toEqual({ text: "–", unit: "" });
-  expect(told("co2", 612.3456789, "")).toEqual({ text: "612.346", unit: "" });
+  expect(told("zinc", 612.3456789, "")).toEqual({ text: "612.346", unit: "" });
 });
 
 test("only a raised flag is alarming, not a value that is missing", () => {
@@ -58,6 +58,7 @@ test("the tab tells a single device's temperature, how many are online, or that 
   const warm = device("pi-1", { readings: { temperature: { value: 21.44, taken_at: iso(T0) } } });
   expect(pageTitle(after(CONNECTED, snapshot([warm])))).toBe("21.4 °C · pi-1 · Breathlight");
   expect(pageTitle(after(CONNECTED, snapshot([warm, device("pi-2", { online: false })])))).toBe("1 of 2 online · Breathlight");
+  expect(pageTitle(after(CONNECTED, snapshot([warm]), alertTold()))).toBe("(1) 21.4 °C · pi-1 · Breathlight");
   expect(pageTitle(after(CONNECTED, snapshot([warm]), LOST))).toBe("Not connected · Breathlight");
 });
 

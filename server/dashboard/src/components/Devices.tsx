@@ -29,6 +29,7 @@ export function Devices({ only }: { only: string | null }) {
   const matching = found(all, filter);
   const current = Math.min(page, Math.max(0, Math.ceil(matching.length / PAGE) - 1));
   const shown = matching.slice(current * PAGE, (current + 1) * PAGE);
+  const inService = all.some(({ retired }) => !retired);
   const many = all.length >= FILTER_FROM;
   const narrow = (change: Partial<Filter>) => {
     setFilter((before) => ({ ...before, ...change }));
@@ -45,9 +46,9 @@ export function Devices({ only }: { only: string | null }) {
       </div>
       {matching.length === 0 && (
         <p className="quiet nothing">
-          No device is like that.{" "}
-          <button type="button" className="link-button" onClick={() => narrow(EVERYTHING)}>
-            Show all
+          {inService ? "No device is like that." : "Every device is retired."}{" "}
+          <button type="button" className="link-button" onClick={() => narrow({ ...EVERYTHING, show: inService ? "all" : "retired" })}>
+            Show {inService ? "all" : "them"}
           </button>
         </p>
       )}

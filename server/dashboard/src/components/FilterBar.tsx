@@ -1,7 +1,7 @@
 import { choices, type Filter, type Row, type Show } from "../state/roster";
 
 const SHOWS: readonly { show: Show; label: string }[] = [
-  { show: "all", label: "All" },
+  { show: "all", label: "In service" },
   { show: "online", label: "Online" },
   { show: "offline", label: "Offline" },
   { show: "alerts", label: "With alerts" },

@@ -16,8 +16,9 @@ export function opened(alerts: readonly Alert[]): State["alerts"] {
   return Object.fromEntries(alerts.filter(({ state }) => state !== "closed").map((alert) => [alert.alert, alert]));
 }
 
-/** An alert was opened, acknowledged or closed. */
-export function alertNews(state: State, body: Alert): State {
+/** An alert was opened, acknowledged or closed. `past`: it is older than the snapshot, which knows what is open. */
+export function alertNews(state: State, body: Alert, past: boolean): State {
+  if (past) return withEntry(state, body);
   const before = state.alerts[body.alert];
   const { [body.alert]: _, ...others } = state.alerts;
   const isClosed = body.state === "closed";
@@ -28,8 +29,11 @@ export function alertNews(state: State, body: Alert): State {
     alerts: isClosed ? others : { ...others, [body.alert]: body },
     closed: isClosed ? [body, ...state.closed.filter((one) => one.alert !== body.alert)].slice(0, KEPT) : state.closed,
   };
-  if (before?.state === body.state) return next;
-  return withLog(next, {
+  return before?.state === body.state ? next : withEntry(next, body);
+}
+
+function withEntry(state: State, body: Alert): State {
+  return withLog(state, {
     key: `alert/${body.alert}/${body.state}`,
     at: epoch(at(body)) ?? 0,
     kind: "alert",

@@ -72,7 +72,7 @@ function told(state: State, { event, body }: Told, now: number): State {
     case EVENTS.DEVICE_REMOVED_PUB_CLIENT:
       return deviceRemoved(state, body, now);
     case EVENTS.ALERT_PUB_CLIENT:
-      return alertNews(counted(state, body.cursor), body);
+      return alertNews(counted(state, body.cursor), body, isPast(state, body.cursor));
     case EVENTS.COMMAND_RESULT_PUB_CLIENT:
       return commandResult(state, body, now);
     case EVENTS.ERROR_PUB:

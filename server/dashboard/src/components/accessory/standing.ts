@@ -17,10 +17,12 @@ export type Standing =
   | { is: "confirmed"; text: string }
   | { is: "failed"; action: Action; code: string; text: string };
 
+const CUT = "its link is cut; the answer is awaited until the command ends…";
+
 const STEPS = ["sending…", "waiting for the device…", "the device has it…", "switched, reading the pin back…"];
 
 /** What to say of an ask at local time `now`. */
-export function standing(ask: Ask | undefined, state: Pick<State, "results" | "skewMs">, now: number): Standing {
+export function standing(ask: Ask | undefined, state: Pick<State, "results" | "skewMs" | "devices">, now: number): Standing {
   if (!ask) return { is: "idle" };
   const came = outcome(ask, state.results, now);
   const { action } = ask;
@@ -31,7 +33,8 @@ export function standing(ask: Ask | undefined, state: Pick<State, "results" | "s
       return { is: "queued", action, text: `${asked} — queued: waits ${end}, cancelled by a newer command` };
     }
     const step = came.state === "asking" ? 0 : progress(came.state);
-    return { is: "pending", action, step, text: `${asked} — ${STEPS[step] ?? came.state}` };
+    const away = step > 0 && state.devices[ask.device]?.online === false;
+    return { is: "pending", action, step, text: `${asked} — ${away ? CUT : STEPS[step]}` };
   }
   if (!came.ok) return { is: "failed", action, code: came.code, text: `${asked} — ${came.message}` };
   const at = (epoch(came.result.at) ?? now) - state.skewMs;
@@ -45,5 +48,6 @@ export function useStanding(device: string, slot: string, now: number): Standing
   const ask = useStore((state) => state.asks[slotKey(device, slot)]);
   const results = useStore((state) => state.results);
   const skewMs = useStore((state) => state.skewMs);
-  return standing(ask, { results, skewMs }, now);
+  const devices = useStore((state) => state.devices);
+  return standing(ask, { results, skewMs, devices }, now);
 }

@@ -140,7 +140,7 @@ class Journal:
             self._taken.move_to_end(intent.ledger)
             while len(self._taken) > _LEDGERS:
                 self._taken.popitem(last=False)
-        while len(self._known) > KEPT and self.outcomes(oldest := next(iter(self._known))):
+        while len(self._known) > KEPT and (oldest := next((key for key in self._known if self.outcomes(key)), None)):
             del self._known[oldest]
 
     def _settle(self, outcome: Outcome) -> None:

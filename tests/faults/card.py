@@ -18,7 +18,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -63,14 +63,17 @@ class Promise:
     next_id: int
 
 
+Entry = Write | Flush | Promise
+
+
 @dataclass
 class Recorder:
     """One file whose every write and flush is remembered. Source: linux/fuse.h, protocol 7.31."""
 
     directory: Path
     image: bytearray
-    log: list[Write | Flush | Promise] = field(default_factory=list)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    log: list[Entry] = field(default_factory=list)
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
     def mount(self) -> None:
         """Serve the file at `directory`."""
@@ -88,7 +91,7 @@ class Recorder:
         os.close(self._device)
 
     def promise(self, made: Promise) -> None:
-        with self._lock:
+        with self.lock:
             self.log.append(made)
 
     def _serve(self) -> None:
@@ -124,7 +127,7 @@ class Recorder:
             self._write(offset, body[40 : 40 + size])
             return 0, struct.pack("<II", size, 0)
         if opcode == _FSYNC:
-            with self._lock:
+            with self.lock:
                 self.log.append(Flush())
             return 0, b""
         if opcode == _STATFS:
@@ -134,8 +137,8 @@ class Recorder:
         return (_EOPNOTSUPP if opcode == _FALLOCATE else _ENOSYS), b""
 
     def _write(self, offset: int, data: bytes) -> None:
-        self.image[offset : offset + len(data)] = data
-        with self._lock:
+        with self.lock:
+            self.image[offset : offset + len(data)] = data
             self.log.append(Write(offset, data))
 
     def _attributes(self, node: int) -> bytes:
@@ -176,47 +179,52 @@ def mounted(image: Path, at: Path) -> Iterator[Path]:
         run(["losetup", "--detach", device])
 
 
-def record(work: Path, seconds: float) -> tuple[bytes, Recorder]:
-    """A fresh card, and what a writer did to it in so many seconds, until it was killed."""
+@contextmanager
+def recorded(work: Path) -> Iterator[tuple[Recorder, Path]]:
+    """A fresh card, mounted, that remembers what is done to it."""
     blank = work / "blank.img"
     with blank.open("wb") as file:
         file.truncate(SIZE)
     run(["mkfs.ext4", "-q", "-b", "4096", "-E", "lazy_itable_init=0,lazy_journal_init=0", str(blank)])
-    image = blank.read_bytes()
+    recorder = Recorder(work / "device", bytearray(blank.read_bytes()))
     blank.unlink()
-    device = work / "device"
-    device.mkdir()
-    recorder = Recorder(device, bytearray(image))
-    with ExitStack() as undo:
-        recorder.mount()
-        undo.callback(recorder.unmount)
-        with mounted(device / _NAME, work / "card") as card:
-            writer = subprocess.Popen(
-                [sys.executable, "-m", "tests.faults.card", "--write", str(card)],
-                cwd=ROOT,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                text=True,
-            )
-            assert writer.stdin is not None
-            assert writer.stdout is not None
-            low = 0
-            threading.Timer(seconds, writer.kill).start()
-            with writer.stdout as told, suppress(BrokenPipeError), writer.stdin as heard:
-                for line in told:
-                    if not line.endswith("\n"):
-                        break
-                    promise = Promise(*map(int, line.split()))
-                    recorder.promise(promise)
-                    if promise.low > low:
-                        low = promise.low
-                        heard.write("\n")
-                        heard.flush()
-            writer.wait()
-            # What follows is the unmounting: no power is cut there.
-            end = len(recorder.log)
-    del recorder.log[end:]
-    return image, recorder
+    recorder.directory.mkdir()
+    recorder.mount()
+    try:
+        with mounted(recorder.directory / _NAME, work / "card") as card:
+            yield recorder, card
+    finally:
+        recorder.unmount()
+
+
+def record(work: Path, seconds: float) -> tuple[bytes, list[Entry]]:
+    """A fresh card, and what a writer did to it in so many seconds, until it was killed."""
+    with recorded(work) as (recorder, card):
+        with recorder.lock:
+            image, begin = bytes(recorder.image), len(recorder.log)
+        _let_write(card, recorder, seconds)
+        # What follows is the unmounting: no power is cut there.
+        return image, recorder.log[begin:]
+
+
+def _let_write(card: Path, recorder: Recorder, seconds: float) -> None:
+    command = [sys.executable, "-m", "tests.faults.card", "--write", str(card)]
+    writer = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert writer.stdin is not None
+    assert writer.stdout is not None
+    threading.Timer(seconds, writer.kill).start()
+    low = 0
+    with writer.stdout as told, suppress(BrokenPipeError), writer.stdin as heard:
+        for line in told:
+            if not line.endswith("\n"):
+                break
+            promise = Promise(*map(int, line.split()))
+            recorder.promise(promise)
+            if promise.low > low:
+                low = promise.low
+                heard.write("\n")
+                heard.flush()
+    writer.wait()
 
 
 def write(card: Path) -> None:
@@ -257,7 +265,7 @@ class Cut:
     promise: Promise | None
 
 
-def cuts(image: bytes, log: list[Write | Flush | Promise], count: int, seed: int) -> Iterator[tuple[Cut, bytes]]:
+def cuts(image: bytes, log: list[Entry], count: int, seed: int) -> Iterator[tuple[Cut, bytes]]:
     """`count` states of the card after a power cut at a random point, in the order of time."""
     dice = random.Random(seed)
     points = sorted(dice.randrange(len(log) + 1) for _ in range(count))
@@ -326,13 +334,13 @@ class Result:
 
 def trial(work: Path, seconds: float, count: int, seed: int, *, honest: bool = True) -> Result:
     """Record for so many seconds, then cut the power so many times. A card that is not `honest` ignores flushes."""
-    image, recorder = record(work, seconds)
+    image, log = record(work, seconds)
     if not honest:
-        recorder.log = [entry for entry in recorder.log if not isinstance(entry, Flush)]
-    kinds = [type(entry) for entry in recorder.log]
+        log = [entry for entry in log if not isinstance(entry, Flush)]
+    kinds = [type(entry) for entry in log]
     result = Result(writes=kinds.count(Write), flushes=kinds.count(Flush), promises=kinds.count(Promise))
     file = work / "cut.img"
-    for cut, state in cuts(image, recorder.log, count, seed):
+    for cut, state in cuts(image, log, count, seed):
         file.write_bytes(state)
         result.cuts += 1
         result.torn += 0 < cut.kept < cut.loose

@@ -1,14 +1,14 @@
 """The ledger of commands on disk: rows go there in groups, as the log's events do, and are told of after COMMIT."""
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import astuple
 from sqlalchemy import Connection, Select, func, select, text, update
 
-from server.storage.bridge import Outcome, soon
+from server.storage.bridge import Outcome
 from server.storage.dialect import Dialect, as_json, insert_many
 from server.storage.engine import Database
 from server.storage.fold import marks_of, set_mark
@@ -88,7 +88,6 @@ class CommandBook:
         )
         self._waiting: list[tuple[tuple[CommandRow, ...], Promise[None]]] = []
         self._writing = False
-        self._scheduled = False
 
     def load(self) -> Known:
         """What was known before a restart; the ledger's key is made when there is none. Raises `DatabaseFailed`."""
@@ -101,16 +100,17 @@ class CommandBook:
         """
         promise: Promise[None] = Promise()
         self._waiting.append((tuple(rows), promise))
-        self._wake()
+        self._write()
         return promise
 
-    def note_late(self, command: str, device: str, text: str) -> None:
-        """Note beside the result what the device said after it. Returns at once; nobody waits for it."""
-        change = (
-            update(commands)
-            .where(commands.c.command == command, commands.c.device == device, commands.c.late.is_(None))
-            .values(late=text)
-        )
+    def note_late(self, command: str, device: str, text: str, unsure: Collection[str]) -> None:
+        """Note beside a result whose code is one of `unsure` what the device said after it.
+
+        Returns at once; nobody waits for it.
+        """
+        own = (commands.c.command == command) & (commands.c.device == device)
+        unknown = commands.c.late.is_(None) & commands.c.code.in_(list(unsure))
+        change = update(commands).where(own, unknown).values(late=text)
         self._database.post(lambda link: link.transaction(lambda connection: connection.execute(change)), _ignore)
 
     def find(self, command: str) -> list[CommandRow]:
@@ -137,14 +137,9 @@ class CommandBook:
 
     # --- the writer's turn: on the hub, one group in the native thread at a time -----------------------------------
 
-    def _wake(self) -> None:
-        # At the end of the hub's turn, so that a command for a thousand devices, or their answers, make one group.
-        if not self._scheduled and not self._writing:
-            self._scheduled = True
-            soon(self._write)
-
     def _write(self) -> None:
-        self._scheduled = False
+        # At once, before the status that brought a result goes to the log: somebody waits for the result. What comes
+        # while a group is on its way makes the next one.
         if self._writing or not self._waiting:
             return
         group: list[tuple[tuple[CommandRow, ...], Promise[None]]] = []
@@ -157,7 +152,7 @@ class CommandBook:
 
         def written(outcome: Outcome[None]) -> None:
             self._writing = False
-            self._wake()
+            self._write()
             for _, promise in group:
                 promise.keep(outcome)
 

@@ -1,6 +1,6 @@
 """The ledger's table in memory: what is committed survives a restart, what is on its way does not."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 from msgspec.structs import replace
 
@@ -79,8 +79,8 @@ class MemoryBook(CommandBook):
         chosen = [row for row in rows if device in (None, row.device) and (not states or row.state in states)]
         return chosen[:limit]
 
-    def note_late(self, command: str, device: str, text: str) -> None:
-        self.late.append((command, device, text))
+    def note_late(self, command: str, device: str, text: str, unsure: Collection[str]) -> None:
         for row in self.find(command):
-            if row.device == device and row.late is None:
+            if row.device == device and row.late is None and row.code in unsure:
+                self.late.append((command, device, text))
                 self.rows[row.id] = replace(row, late=text)

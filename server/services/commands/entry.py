@@ -31,6 +31,8 @@ MOVES: dict[CommandState, frozenset[CommandState]] = {
 }
 """From each state, those that may follow; none follows a final one."""
 
+UNSURE = (Code.NO_ANSWER, Code.DEVICE_OFFLINE)
+"""What became of a command that ended so is not known: the device may say it yet."""
 _MESSAGE_CHARS = 500
 """A device's own words may be longer, and must not cost the command its result."""
 _OF_CODE = {Code.EXPIRED: S.EXPIRED, Code.SUPERSEDED: S.SUPERSEDED}

@@ -15,7 +15,7 @@ import msgspec
 from server.fanout.broadcast import Broadcast
 from server.services.commands import dispatch
 from server.services.commands.dispatch import Return
-from server.services.commands.entry import Entry, Outcome, refused_by_device
+from server.services.commands.entry import UNSURE, Entry, Outcome, refused_by_device
 from server.services.commands.ledger import Ledger
 from server.services.commands.targets import require_ready, targets
 from server.services.relay_time import RelayTime
@@ -43,7 +43,6 @@ RELAY = "relay"
 """Who asks for what the relay asks for by itself."""
 _MARGIN_MS = 1_000
 """The device may run a command until its time to live has ended; its answer needs a moment more."""
-_UNSURE = (Code.NO_ANSWER, Code.DEVICE_OFFLINE)
 
 
 class Commands:
@@ -245,12 +244,12 @@ class Commands:
     def _late(self, device: str, accessory: str, status: AccessoryStatus, command: str) -> None:
         """An answer to what has its result: that stays, and what came of it after all is noted beside it."""
         ended = self.ledger.ended(command, device)
-        if status.method == PASSIVE or (ended is not None and ended.code not in _UNSURE):
+        if status.method == PASSIVE or (ended is not None and ended.code not in UNSURE):
             return
         said = {"at": iso_utc(self._clock.now()), "accessory": accessory, "status": status.status}
         if status.fault is not None:
             said["code"] = status.fault.code
-        self._book.note_late(command, device, json.dumps(said))
+        self._book.note_late(command, device, json.dumps(said), UNSURE)
 
     # --- time --------------------------------------------------------------------------------------------------------
 

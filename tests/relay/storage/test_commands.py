@@ -54,8 +54,9 @@ def test_a_row_changes_until_it_has_ended(book: CommandBook) -> None:
     sent, verified = row(1), row(1, state="verified", code="verified", status=0, ended_at=5, message="“grün”")
     promises = [book.keep([sent]), book.keep([verified]), book.keep([replace(verified, state="failed")])]
     promises[0].wait()
-    # All that waits at once is one group: of each row its newest.
-    assert book.find("c1")[0].state in ("sent", "failed")
+    # All that comes while a group is being written is the next one: of each row its newest.
+    promises[2].wait()
+    assert (book.find("c1")[0].state, book.find("c1")[0].message) == ("failed", "“grün”")
     book.keep([row(2)]).wait()
     book.keep([row(2, state="verified", ended_at=5)]).wait()
     book.keep([row(2, state="failed", ended_at=6)]).wait()
@@ -90,12 +91,14 @@ def test_answers_that_were_stored_since_the_oldest_open_one_are_found(
 
 
 def test_what_came_late_is_noted_once_beside_the_result(book: CommandBook) -> None:
-    book.keep([row(1, state="failed", ended_at=5)]).wait()
-    book.note_late("c1", "pi", "first")
-    book.note_late("c1", "pi", "second")
+    silent = row(1, state="failed", code="no_answer", ended_at=5)
+    book.keep([silent, row(2, state="verified", code="verified", ended_at=5)]).wait()
+    book.note_late("c1", "pi", "first", ["no_answer"])
+    book.note_late("c1", "pi", "second", ["no_answer"])
+    book.note_late("c2", "pi", "the answer, said again", ["no_answer"])
     # One thread writes, in order.
-    book.keep([row(2)]).wait()
-    assert book.find("c1")[0].late == "first"
+    book.keep([row(3)]).wait()
+    assert [found.late for found in book.newest(None, (), 9)] == [None, None, "first"]
 
 
 def test_a_row_that_could_not_be_written_is_not_promised(book: CommandBook, database: Database) -> None:

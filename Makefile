@@ -36,6 +36,7 @@ check: $(VENV)/.dev $(PAGE)/node_modules/.package-lock.json ## Lint, types, arch
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	cd systemd/installer && $(CURDIR)/$(BIN)/mypy --strict *.py
 	$(BIN)/lint-imports
 	$(BIN)/python -m shared.contract.export --check
 	$(BIN)/python -m tests.support.settings_docs --check

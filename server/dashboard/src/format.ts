@@ -1,6 +1,6 @@
 /** How values, ages and times are told. Pure, and the same in every component. */
 
-import { QUANTITIES } from "./contract";
+import { QUANTITIES, type Quantity } from "./contract";
 
 const MINUTE = 60;
 const HOUR = 60 * MINUTE;
@@ -9,9 +9,22 @@ const DAY = 24 * HOUR;
 /** What is shown where there is no value: never a zero. */
 export const NO_VALUE = "–";
 
-/** A quantity's name for people; an unknown one is told as it was sent. */
-export function title(quantity: string): string {
-  return QUANTITIES[quantity]?.title ?? sentence(quantity);
+/** What is measured, without the place: one that is measured in several has a label behind a dot, `temperature.attic`. */
+export function baseOf(name: string): string {
+  const base = name.slice(0, Math.max(0, name.lastIndexOf(".")));
+  return QUANTITIES[name] || !QUANTITIES[base] ? name : base;
+}
+
+/** The quantity of that name, wherever it is measured. */
+export function quantityOf(name: string): Quantity | undefined {
+  return QUANTITIES[baseOf(name)];
+}
+
+/** A quantity's name for people, with the place it is measured at; an unknown one is told as it was sent. */
+export function title(name: string): string {
+  const quantity = quantityOf(name);
+  if (!quantity) return sentence(name);
+  return QUANTITIES[name] ? quantity.title : `${quantity.title}, ${name.slice(name.lastIndexOf(".") + 1).replaceAll("_", " ")}`;
 }
 
 /** `breath_light` as `Breath light`. */
@@ -23,7 +36,7 @@ export function sentence(name: string): string {
 /** A value with the decimals of its quantity and a real minus sign. */
 export function number(quantity: string, value: number | null): string {
   if (value === null) return NO_VALUE;
-  const decimals = QUANTITIES[quantity]?.decimals;
+  const decimals = quantityOf(quantity)?.decimals;
   const text = decimals === undefined ? String(Number(value.toPrecision(6))) : value.toFixed(decimals);
   return text.replace(/^-(?=.*[1-9])/, "−").replace(/^-/, "");
 }

@@ -1,7 +1,7 @@
 /** Which quantities belong to the room and which to the machine, and how each is told. */
 
 import { QUANTITIES, type QualityState } from "./contract";
-import { duration, number, title } from "./format";
+import { baseOf, duration, number, title } from "./format";
 
 /** What a device measures of itself. */
 const MACHINE = new Set([
@@ -13,8 +13,12 @@ const MACHINE = new Set([
   "under_voltage",
   "under_voltage_seen",
   "throttled",
+  "throttled_seen",
+  "disk_written_per_day",
+  "disk_wear",
+  "disk_end_of_life",
 ]);
-const FLAGS = new Set(["under_voltage", "under_voltage_seen", "throttled"]);
+const FLAGS = new Set(["under_voltage", "under_voltage_seen", "throttled", "throttled_seen", "flameDetected"]);
 const KNOWN = Object.keys(QUANTITIES);
 
 /** Short names for the machine's strip, where space is scarce. */
@@ -34,13 +38,13 @@ export function shortTitle(quantity: string): string {
 
 /** Whether the device measured this of itself. */
 export function isMachine(quantity: string): boolean {
-  return MACHINE.has(quantity);
+  return MACHINE.has(baseOf(quantity));
 }
 
 /** Quantities in the order of the contract's table, unknown ones after them by name. */
 export function inOrder(quantities: readonly string[]): string[] {
   const rank = (quantity: string) => {
-    const index = KNOWN.indexOf(quantity);
+    const index = KNOWN.indexOf(baseOf(quantity));
     return index < 0 ? KNOWN.length : index;
   };
   return quantities.toSorted((a, b) => rank(a) - rank(b) || a.localeCompare(b));

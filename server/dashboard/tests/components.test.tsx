@@ -142,7 +142,8 @@ describe("the tile of any accessory", () => {
 });
 
 describe("many devices", () => {
-  const group = [device("a"), device("b", { online: false }), device("c")];
+  const infos = [fan];
+  const group = [device("a", { infos }), device("b", { infos, online: false }), device("c", { infos })];
   function All() {
     const listed = useStore((state) => JSON.stringify(rows(state)));
     return <AllDevices rows={JSON.parse(listed) as ReturnType<typeof rows>} tag="" />;

@@ -51,6 +51,10 @@ describe("any accessory that a device declares", () => {
     expect(known && accessoryNames(known)).toEqual(["breath_light", "fan"]);
   });
 
+  test("a device that says and reports none has none", () => {
+    expect(accessoryNames({ infos: {}, accessories: {} })).toEqual([]);
+  });
+
   test("has its own title and kind; what is not told is taken for a switch", () => {
     expect(known && [accessoryTitle(known, "fan"), kindOf(known, "fan")]).toEqual(["Fan", "switch"]);
     expect([kindOf({ infos: {} }, "infrared_sensor"), kindOf({ infos: {} }, "buzzer")]).toEqual(["infrared_watch", "switch"]);

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { alarming, inOrder, tileState, told } from "../src/quantities";
 import { pageTitle } from "../src/components/title";
+import { quantityOf, title } from "../src/format";
 import { instant } from "../src/state/instant";
 import { ageMs, isCut, readingLimitMs, statusLimitMs } from "../src/state/freshness";
 import { after, alertTold, CONNECTED, device, iso, LOST, snapshot, T0 } from "./support";
@@ -44,6 +45,17 @@ test("values are told with unit and precision, spans in words, flags as yes or n
   expect(told("under_voltage", 1, "").text).toBe("yes");
   expect(told("temperature", null, "°C")).toEqual({ text: "–", unit: "" });
   expect(told("zinc", 612.3456789, "")).toEqual({ text: "612.346", unit: "" });
+});
+
+test("what is measured in several places has the unit of its kind and the place in its title", () => {
+  expect(told("temperature.attic", 21.449, quantityOf("temperature.attic")?.unit ?? "")).toEqual({ text: "21.4", unit: "°C" });
+  expect([title("temperature.under_roof"), title("PM2.5"), title("PM2.5.street"), title("no.such")]).toEqual([
+    "Temperature, under roof",
+    "PM2.5",
+    "PM2.5, street",
+    "No.such",
+  ]);
+  expect(inOrder(["humidity", "temperature.b", "temperature"])).toEqual(["temperature", "temperature.b", "humidity"]);
 });
 
 test("only a raised flag is alarming, not a value that is missing", () => {

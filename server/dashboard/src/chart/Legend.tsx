@@ -1,5 +1,4 @@
-import { QUANTITIES } from "../contract";
-import { title } from "../format";
+import { quantityOf, title } from "../format";
 import { isMachine, told } from "../quantities";
 import { colourName, type Crosshair } from "./plot";
 
@@ -17,7 +16,7 @@ export function Legend({ all, choice, crosshair, onSwitch }: LegendProps) {
     <div className="legend">
       {choice.map((quantity, index) => {
         const value = crosshair?.values[index];
-        const { text, unit: sign } = told(quantity, value ?? null, QUANTITIES[quantity]?.unit ?? "");
+        const { text, unit: sign } = told(quantity, value ?? null, quantityOf(quantity)?.unit ?? "");
         return (
           <button
             key={quantity}

@@ -1,6 +1,5 @@
 import { useEffect, useRef, type KeyboardEvent } from "react";
-import { QUANTITIES } from "../contract";
-import { moment, title } from "../format";
+import { moment, quantityOf, title } from "../format";
 import { told } from "../quantities";
 import { store } from "../state/store";
 import { Feed, type Loading } from "./feed";
@@ -92,7 +91,7 @@ export function PlotArea({ device, quantities, range, intervalS, crosshair, onLo
 /** A point in words: `12:03:11, Temperature 21.4 °C, Humidity 48.2 %`. */
 function spoken(quantities: readonly string[], { at, to, values }: Crosshair): string {
   const parts = quantities.map((quantity, index) => {
-    const { text, unit } = told(quantity, values[index] ?? null, QUANTITIES[quantity]?.unit ?? "");
+    const { text, unit } = told(quantity, values[index] ?? null, quantityOf(quantity)?.unit ?? "");
     return `${title(quantity)} ${text} ${unit}`.trim();
   });
   return [moment(at, to), ...parts].join(", ");

@@ -1,7 +1,7 @@
 /** The drawing: uPlot set up for lines with their extremes, two axes, hatched gaps and a crosshair. */
 
 import uPlot from "uplot";
-import { QUANTITIES } from "../contract";
+import { quantityOf } from "../format";
 import { axisOf } from "./ranges";
 import { columns, type Series, type Span } from "./series";
 
@@ -207,7 +207,7 @@ function emptyData(quantities: readonly string[]): uPlot.AlignedData {
 
 /** An axis with room around the line, and never so close that noise fills it. */
 function rangeFor(quantities: readonly string[], unit: string): uPlot.Scale.Range {
-  const decimals = quantities.filter((one) => axisOf(one) === unit).map((one) => QUANTITIES[one]?.decimals ?? 1);
+  const decimals = quantities.filter((one) => axisOf(one) === unit).map((one) => quantityOf(one)?.decimals ?? 1);
   const least = LEAST_STEPS * 10 ** -Math.min(...decimals);
   return (_, low, high) => {
     if (low === null || high === null || !Number.isFinite(low) || !Number.isFinite(high)) return [0, 1];

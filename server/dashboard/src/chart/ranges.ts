@@ -1,6 +1,6 @@
 /** The spans a chart can show, and what may share it. */
 
-import { QUANTITIES } from "../contract";
+import { quantityOf } from "../format";
 
 export const RANGES = [
   { name: "15m", label: "15 min", ms: 15 * 60_000 },
@@ -31,5 +31,5 @@ export function switched(choice: readonly string[], quantity: string): string[] 
 
 /** Quantities with the same unit share an axis; one without a unit has its own. */
 export function axisOf(quantity: string): string {
-  return QUANTITIES[quantity]?.unit || quantity;
+  return quantityOf(quantity)?.unit || quantity;
 }

@@ -22,7 +22,7 @@ export function AllDevices({ rows, tag }: { rows: readonly Row[]; tag: string })
   const pending = useStore((state) => state.group !== null && tally(state.group, state.results, Date.now()).pending);
   const [picked, setPicked] = useState("");
   const accessories = useMemo(() => JSON.parse(offered) as [name: string, title: string][], [offered]);
-  const target = rows.filter((row) => !row.retired && (tag === "" || row.tags.includes(tag)));
+  const target = rows.filter((row) => row.switchable && !row.retired && (tag === "" || row.tags.includes(tag)));
   if (viewer || rows.length < 2 || target.length === 0) return null;
   const group: Group = tag === "" ? { all: true } : { tag };
   const everyone = target.length === 2 ? "both devices" : `all ${target.length} devices`;

@@ -71,7 +71,7 @@ export function DeviceHead({ device, open, body, onToggle }: Props) {
                 <Pencil />
                 Edit
               </a>
-              {!profile.retired && <Clean device={device} />}
+              {!profile.retired && accessoryNames(device).length > 0 && <Clean device={device} />}
             </>
           )}
         </div>
@@ -121,6 +121,7 @@ function Clean({ device }: { device: Device }) {
 function Glance({ device }: { device: Device }) {
   const quantities = inOrder(Object.keys(device.readings)).slice(0, 2);
   const on = accessoryNames(device).filter((name) => kindOf(device, name) === "switch" && device.accessories[name]?.reported === true);
+  const watches = accessoryNames(device).some((name) => kindOf(device, name) === "infrared_watch");
   const lights = accessoryNames(device).filter((name) => kindOf(device, name) === "breathing_light");
   return (
     <span className="glance">
@@ -139,8 +140,10 @@ function Glance({ device }: { device: Device }) {
           </span>
         );
       })}
-      <span className="glance-light" data-on={lights.some((name) => device.accessories[name]?.reported === true)} title="Light" />
-      <span className="glance-motion" data-now={device.motion?.motion === true} title="Motion" />
+      {lights.length > 0 && (
+        <span className="glance-light" data-on={lights.some((name) => device.accessories[name]?.reported === true)} title="Light" />
+      )}
+      {watches && <span className="glance-motion" data-now={device.motion?.motion === true} title="Motion" />}
     </span>
   );
 }

@@ -32,13 +32,15 @@ export const DeviceSection = memo(function DeviceSection({ name, open, onToggle 
     >
       <DeviceHead device={device} open={open} body={body} onToggle={onToggle} />
       {open && (
-        <div className="device-body" id={body} data-many={accessories.length > 2}>
+        <div className="device-body" id={body} data-accessories={accessories.length > 2 ? "many" : accessories.length > 0 ? "few" : "none"}>
           <DeviceAlerts device={name} />
-          <div className="device-accessories">
-            {accessories.map((accessory) => (
-              <AccessoryTile key={accessory} device={device} name={accessory} />
-            ))}
-          </div>
+          {accessories.length > 0 && (
+            <div className="device-accessories">
+              {accessories.map((accessory) => (
+                <AccessoryTile key={accessory} device={device} name={accessory} />
+              ))}
+            </div>
+          )}
           <div className="device-readings">
             <RoomReadings device={device} />
             <DeviceChart

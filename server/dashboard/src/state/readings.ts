@@ -1,7 +1,7 @@
 /** Rounds of readings: which value counts, and when a sensor failed or came back. */
 
-import { QUANTITIES, type ClientSensorData } from "../contract";
-import { epoch } from "../format";
+import type { ClientSensorData } from "../contract";
+import { epoch, quantityOf } from "../format";
 import { withDevice, withLog } from "./change";
 import { isDated } from "./instant";
 import { sensorEntry } from "./log";
@@ -20,7 +20,7 @@ export function sensorData(state: State, body: ClientSensorData, now: number, pa
       const quality = body.quality?.[quantity] ?? null;
       readings[quantity] = {
         value,
-        unit: QUANTITIES[quantity]?.unit ?? before?.unit ?? "",
+        unit: quantityOf(quantity)?.unit ?? before?.unit ?? "",
         takenAt,
         arrivedAt: now,
         stream: body.stream ?? null,

@@ -10,6 +10,8 @@ export interface Row {
   tags: readonly string[];
   online: boolean;
   retired: boolean;
+  /** It has something that can be switched. */
+  switchable: boolean;
   /** Alerts that are not closed. */
   alerts: number;
 }
@@ -38,6 +40,7 @@ export function rows(state: Pick<State, "devices" | "alerts">): Row[] {
       tags: device.profile.tags,
       online: device.online,
       retired: device.profile.retired,
+      switchable: Object.keys(device.infos).length + Object.keys(device.accessories).length > 0,
       alerts: alerts.get(device.name) ?? 0,
     }))
     .toSorted((a, b) => COLLATOR.compare(a.title, b.title) || COLLATOR.compare(a.name, b.name));

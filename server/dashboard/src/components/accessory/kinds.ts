@@ -8,7 +8,7 @@ export type Kind = "breathing_light" | "infrared_watch" | "switch";
 const LIGHT = "breath_light";
 const INFRARED = "infrared_sensor";
 
-/** What a device is thought to have until it has said or reported anything. */
+/** What comes first in a row of accessories. */
 const USUAL = [LIGHT, INFRARED];
 
 /** The kind that a device says, else that the contract's own two are; whatever else there is can be switched. */
@@ -24,10 +24,9 @@ export function accessoryTitle(device: Pick<Device, "infos">, accessory: string)
   return device.infos[accessory]?.title ?? sentence(accessory);
 }
 
-/** The accessories to show: those that were told or reported, in the usual order first. */
+/** The accessories that were told or reported, the usual ones first. None: there is nothing to switch. */
 export function accessoryNames(device: Pick<Device, "infos" | "accessories">): string[] {
   const known = [...new Set([...Object.keys(device.infos), ...Object.keys(device.accessories)])];
-  if (known.length === 0) return USUAL;
   return [...USUAL.filter((name) => known.includes(name)), ...known.filter((name) => !USUAL.includes(name)).toSorted()];
 }
 

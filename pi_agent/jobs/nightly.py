@@ -1,7 +1,8 @@
 """When the agent trains by itself: once a night, in an hour of local time, whatever the wall clock does."""
 
+from typing import Protocol
+
 from pi_agent.training.options import TrainingOptions
-from pi_agent.training.runner import TrainingRunner
 from shared.clock import Clock, monotonic_s
 from shared.contract.payloads import TrainingTrigger
 
@@ -11,10 +12,20 @@ _APART_S = 20 * 3600.0
 """Between two nights, in time that no clock step shortens."""
 
 
+class Trains(Protocol):
+    """Who runs the jobs."""
+
+    def refresh(self) -> None:
+        """Serve what another process has trained, or gone back to."""
+
+    def request_training(self, trigger: TrainingTrigger) -> str | None:
+        """Have a job begin soon; its id, None while there is one already."""
+
+
 class Nightly:
     """Asks for one training job per night."""
 
-    def __init__(self, options: TrainingOptions, runner: TrainingRunner, clock: Clock) -> None:
+    def __init__(self, options: TrainingOptions, runner: Trains, clock: Clock) -> None:
         self._options = options
         self._runner = runner
         self._clock = clock

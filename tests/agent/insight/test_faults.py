@@ -95,8 +95,7 @@ def test_both_values_stuck_are_found_and_one_alone_is_not() -> None:
 
 
 def test_a_sensor_of_whole_degrees_may_stay_the_same_for_hours() -> None:
-    pairs = [(21.0, 45.0)] * 60
-    assert kinds(pairs) == []
+    assert kinds([(21.0, 45.0)] * 60) == []
     assert kinds([(21.0, 45.0)] * 80) == [(FindingKind.STUCK, True)]
 
 

@@ -29,7 +29,7 @@ ROOT = Path(__file__).parents[3]
 
 def child(series: Series, script: str = "", **more: Any) -> Outcome:
     """Run the real child, or a script in its place."""
-    command = {"command": (sys.executable, "-c", script)} if script else {}
+    command: dict[str, Any] = {"command": (sys.executable, "-c", script)} if script else {}
     return run_child(series, SystemClock(), lambda _: None, **command, **more)
 
 

@@ -3,6 +3,7 @@
 import errno
 import os
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -14,7 +15,7 @@ from pi_agent.training.model import ForecastModel, Horizon, ModelRefused, ModelT
 from pi_agent.training.store import KEPT, ModelStore
 
 
-def model(**changed: object) -> ForecastModel:
+def model(**changed: Any) -> ForecastModel:
     horizon = Horizon(
         quantity="temperature",
         minutes=60,
@@ -26,7 +27,14 @@ def model(**changed: object) -> ForecastModel:
         mae=0.1,
         mae_persistence=0.2,
     )
-    fields = {"schema": 1, "features": HASH, "slot": 2_900_000, "samples": 2000, "days": 14.0, "horizons": (horizon,)}
+    fields: dict[str, Any] = {
+        "schema": 1,
+        "features": HASH,
+        "slot": 2_900_000,
+        "samples": 2000,
+        "days": 14.0,
+        "horizons": (horizon,),
+    }
     return ForecastModel(**(fields | changed))
 
 
@@ -34,7 +42,7 @@ def file(store: Path, number: int) -> Path:
     return store / f"climate-{number:06d}.json"
 
 
-def resealed(tree: dict) -> bytes:
+def resealed(tree: dict[str, Any]) -> bytes:
     """A file whose hash is right, whatever the model in it."""
     import hashlib
 

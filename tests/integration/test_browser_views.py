@@ -284,6 +284,33 @@ def test_one_who_may_only_look_is_told_so_and_has_no_controls(join: Joins) -> No
     expect(page.get_by_test_id("edit-pi-1")).to_have_count(0)
 
 
+def test_everything_can_be_done_with_the_keys_alone(join: Joins) -> None:
+    from playwright.sync_api import expect
+
+    relay, page = join(device("pi-1"), alerts=(alert("a1", "pi-1"),))
+    breathing = page.get_by_test_id("btn-pi-1-breath_light-light")
+    breathing.focus()
+    page.keyboard.press("Enter")
+    panel = page.get_by_role("dialog", name="How the light of pi-1 breathes")
+    expect(panel).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(panel).to_be_hidden()
+    expect(breathing).to_be_focused()
+    clean = page.get_by_test_id("btn-pi-1-clean")
+    clean.focus()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    expect(page.get_by_test_id("btn-pi-1-clean-confirm")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(clean).to_have_attribute("data-pending", "true")
+    assert relay.commands == [{"action": "clean", "device": "pi-1"}]
+    page.get_by_test_id("bell").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Alerts")).to_be_focused()
+    page.go_back()
+    expect(page.get_by_test_id("device-pi-1")).to_be_visible()
+
+
 def test_a_thousand_devices_are_a_page_of_rows_and_can_be_searched(join: Joins) -> None:
     from playwright.sync_api import expect
 

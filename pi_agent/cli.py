@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 EXIT_OK, EXIT_FAILED, EXIT_SETTINGS = 0, 1, 2
 _LETTERS_SHOWN = 20
+_LOG_LINES_A_MINUTE = 120
+"""More would wear a memory card out."""
 _CONFIG_VARIABLE = "BREATHLIGHT_AGENT_CONFIG"
 
 _EPILOG = """\
@@ -52,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if checks:
             return _check(arguments)
         settings = read_settings(arguments.config)
-        logs.configure(settings.log.level, settings.log.format)
+        logs.configure(settings.log.level, settings.log.format, most_per_minute=_LOG_LINES_A_MINUTE)
         work: Callable[[AgentSettings, argparse.Namespace], int] = arguments.work
         return work(settings, arguments)
     except SettingsError as error:

@@ -113,8 +113,7 @@ def used_pins(settings: AgentSettings) -> list[tuple[str, int]]:
 
 def switches(settings: AgentSettings) -> Mapping[str, SwitchOptions]:
     """The accessories that are on or off, by name."""
-    found: Mapping[str, SwitchOptions] = getattr(settings, "accessories", {})
-    return found
+    return settings.accessories
 
 
 def driver_of(settings: AgentSettings, part: str) -> str:

@@ -30,7 +30,7 @@ def program(tmp_path, monkeypatch, capsys):
     """`pi-agent` in this process: (exit code, stdout, stderr)."""
     monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path))
     monkeypatch.setenv("PI_AGENT_HARDWARE__MODE", "simulated")
-    monkeypatch.setattr(pi_agent.cli.logs, "configure", lambda *_: None)
+    monkeypatch.setattr(pi_agent.cli.logs, "configure", lambda *_, **__: None)
 
     def run(*arguments: str) -> tuple[int, str, str]:
         try:

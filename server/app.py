@@ -25,6 +25,7 @@ from server.doors.http.log import log_routes
 from server.doors.http.mqtt import mqtt_routes
 from server.doors.http.page import page_routes
 from server.doors.http.session import session_routes
+from server.doors.mqtt.home_assistant import HomeAssistant
 from server.doors.mqtt.sensors import MqttSensors
 from server.doors.pi import PiDoor
 from server.doors.root import RootDoor
@@ -129,7 +130,7 @@ class Relay:
     doors: tuple[PiDoor, ClientDoor, RootDoor]
     guards: tuple[Guard, ...]
     storage: Storage
-    mqtt: MqttSensors
+    brokers: tuple[MqttSensors, HomeAssistant]
     alerting: Alerting
     ticking: tuple[Callable[[], None], ...]
     """What is to be called several times a second."""
@@ -204,6 +205,7 @@ def create_app(settings: RelaySettings, storage: Storage, clock: Clock) -> Relay
         *(settings.mqtt, registry, ingest, presence, storage.history),
         *(DeadLetters(storage.database, clock), broadcast, metrics, clock),
     )
+    home_assistant = HomeAssistant(settings.mqtt, registry, commands, broadcast, clock)
     doors = (
         PiDoor(port, pi_guard, gatekeeper, registry, presence, ingest, commands),
         ClientDoor(port, client_guard, gatekeeper, broadcast, snapshots, replay, commands, alerts),
@@ -226,9 +228,8 @@ def create_app(settings: RelaySettings, storage: Storage, clock: Clock) -> Relay
     _watch(metrics, registry, port, storage, commands)
     alerting.watch(metrics)
     guards = (pi_guard, client_guard, root_guard)
-    return Relay(
-        flask, port, doors, guards, storage, mqtt, ticking=(commands.tick, temperature.tick), alerting=alerting
-    )
+    ticking = (commands.tick, temperature.tick, home_assistant.tick)
+    return Relay(flask, port, doors, guards, storage, (mqtt, home_assistant), alerting, ticking)
 
 
 def serve(settings: RelaySettings) -> None:
@@ -260,7 +261,8 @@ def _run(settings: RelaySettings, bound: socket.socket, relay: Relay) -> None:
         # On the hub that serves everybody, beside tasks whose death ends the relay: what it tells is that they work.
         owned.append(_every(min(pet_s, _PET_S), _pet, stopping))
     server.start()
-    relay.mqtt.start()
+    for side in relay.brokers:
+        side.start()
     host, port = bound.getsockname()[:2]
     name = f"[{host}]" if ":" in host else host
     log.info("relay ready: url=http://%s:%d version=%s demo=%s", name, port, VERSION, settings.demo)
@@ -268,7 +270,8 @@ def _run(settings: RelaySettings, bound: socket.socket, relay: Relay) -> None:
     stopping.wait()
     log.info("relay stops")
     sdnotify.notify("STOPPING=1")
-    relay.mqtt.stop()
+    for side in relay.brokers:
+        side.stop()
     server.close()
     # Before the connections end: that says nothing of the devices.
     relay.alerting.availability.end()

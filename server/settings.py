@@ -87,6 +87,16 @@ class MqttTopic(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Field to quantity, where the names differ."""
 
 
+class HomeAssistantSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Home Assistant, told of every device through the broker."""
+
+    enabled: Annotated[bool, Meta(description="tell Home Assistant of the devices, and obey it")] = False
+    discovery_prefix: Annotated[Label, Meta(description="where Home Assistant looks for devices")] = "homeassistant"
+    prefix: Annotated[Label, Meta(description="the relay's own topics begin with it", pattern="^[A-Za-z0-9_-]+$")] = (
+        "breathlight"
+    )
+
+
 class MqttSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The broker that sensors publish to, and that Home Assistant listens to."""
 
@@ -100,6 +110,7 @@ class MqttSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     topics: Annotated[tuple[MqttTopic, ...], Meta(description="what to subscribe to")] = tuple(
         MqttTopic(topic=f"sensor/data/{sensor}") for sensor in ("aht21", "ens160", "mq9", "mq135", "temp")
     )
+    home_assistant: HomeAssistantSettings = HomeAssistantSettings()
 
     def __post_init__(self) -> None:
         parts = urlsplit(self.url)

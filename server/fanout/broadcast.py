@@ -32,9 +32,13 @@ class Broadcast:
 
     def __init__(self, emitter: Emitter) -> None:
         self._emitter = emitter
+        self.listeners: list[Callable[[EventSpec, Payload, str | None], None]] = []
+        """Told of each event that goes to pages, with its device. Must not block."""
 
     def to_pages(self, spec: EventSpec, payload: Payload, device: str | None) -> None:
         """An event of `device` to every page that sees it; of no device: to those that see all."""
+        for listen in self.listeners:
+            listen(spec, payload, device)
         self._emitter.emit(spec, payload, [EVERY_PAGE, *([page_room(device)] if device is not None else [])])
 
     def to_rooms(self, spec: EventSpec, payload: Payload, *rooms: str) -> None:

@@ -6,19 +6,13 @@ known and not stored twice. What can never be stored goes to the dead letters, a
 """
 
 import logging
-import ssl
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
 
 import gevent
-from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
-from paho.mqtt.enums import CallbackAPIVersion
-from paho.mqtt.properties import Properties
-from paho.mqtt.reasoncodes import ReasonCode
+from paho.mqtt.client import MQTTMessage
 
 from server.doors.guard import Connection, Handler
+from server.doors.mqtt.broker import BrokerClient
 from server.doors.mqtt.topics import FIELDS, Message, read
 from server.doors.root import EVERYTHING, FRONTEND
 from server.fanout.broadcast import Broadcast
@@ -36,14 +30,10 @@ from shared.contract.door_payloads import ConnectionInfo, MqttSensorData
 from shared.contract.payloads import Ack
 from shared.contract.spec import EventSpec
 from shared.errors import Code, Refusal
-from shared.settings import SettingsError
 
 log = logging.getLogger(__name__)
 
 DOOR = "mqtt"
-_QOS = 1
-_KEEPALIVE_S = 30
-_PORTS = {"mqtt": 1883, "mqtts": 8883}
 _MOST_UNACKED = 10_000
 _TRY_AGAIN = (Code.UNAVAILABLE, Code.QUEUE_FULL, Code.RATE_LIMITED, Code.INTERNAL)
 
@@ -74,82 +64,46 @@ class MqttSensors:
         self._metrics = metrics
         self._clock = clock
         self._pages: set[str] = set()
-        self._connection = 0
-        """Counts connections: an ack belongs to the one by which its message came."""
         self._unacked: set[tuple[int, bytes]] = set()
         """Of an earlier connection: what is stored and could not be acknowledged any more."""
-        self._client = self._made() if settings.url else None
-        self.connected = False
+        self._broker: BrokerClient | None = None
+        if settings.url:
+            self._broker = broker = BrokerClient(settings, settings.client_id, self._arrived, persistent=True)
+            broker.on_connected = lambda: broker.subscribe(*(one.topic for one in settings.topics))
 
     # --- the broker ---------------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Connect, now or as soon as the broker is there; again whenever the connection ends."""
-        if self._client is not None:
-            parts = urlsplit(self._settings.url)
-            self._client.connect_async(parts.hostname or "", parts.port or _PORTS[parts.scheme], _KEEPALIVE_S)
-            self._client.loop_start()
+        """Connect."""
+        if self._broker is not None:
+            self._broker.start()
 
     def stop(self) -> None:
         """Disconnect; the broker keeps what comes meanwhile."""
-        if self._client is not None:
-            self._client.disconnect()
-            self._client.loop_stop()
-
-    def _made(self) -> Client:
-        settings = self._settings
-        client = Client(CallbackAPIVersion.VERSION2, client_id=settings.client_id, clean_session=False, manual_ack=True)
-        if settings.username is not None:
-            client.username_pw_set(settings.username, _password(settings))
-        if urlsplit(settings.url).scheme == "mqtts":
-            try:
-                client.tls_set(ca_certs=settings.ca_file, tls_version=ssl.PROTOCOL_TLS_CLIENT)
-            except OSError as error:
-                raise SettingsError("mqtt.ca_file", str(settings.ca_file), f"cannot be read ({error})") from None
-        client.reconnect_delay_set(1, 30)
-        client.on_connect = self._on_connect
-        client.on_disconnect = self._on_disconnect
-        client.on_message = self._on_message
-        return client
-
-    def _on_connect(
-        self, client: Client, _data: Any, flags: ConnectFlags, reason: ReasonCode, _properties: Properties | None
-    ) -> None:
-        if reason.is_failure:
-            log.warning("broker refuses: url=%s reason=%s", self._where, reason)
-            return
-        self.connected = True
-        self._connection += 1
-        log.info("broker connected: url=%s session=%s", self._where, "kept" if flags.session_present else "new")
-        client.subscribe([(one.topic, _QOS) for one in self._settings.topics])
-
-    def _on_disconnect(
-        self, _client: Client, _data: Any, _flags: DisconnectFlags, reason: ReasonCode, _properties: Properties | None
-    ) -> None:
-        if self.connected:
-            log.warning("broker gone, it is tried again: url=%s reason=%s", self._where, reason)
-        self.connected = False
-
-    def _on_message(self, client: Client, _data: Any, message: MQTTMessage) -> None:
-        # One greenlet each: a message that waits for the disk must not keep the next from joining its commit. They
-        # begin in the order in which they came, so each device's order is kept.
-        gevent.spawn(self._take, client, message)
+        if self._broker is not None:
+            self._broker.stop()
 
     @property
-    def _where(self) -> str:
-        parts = urlsplit(self._settings.url)
-        return f"{parts.scheme}://{parts.hostname}:{parts.port or _PORTS[parts.scheme]}"
+    def connected(self) -> bool:
+        """Whether there is a broker, and a connection to it."""
+        return self._broker is not None and self._broker.connected
+
+    def _arrived(self, message: MQTTMessage) -> None:
+        # One greenlet each: a message that waits for the disk must not keep the next from joining its commit. They
+        # begin in the order in which they came, so each device's order is kept.
+        if self._broker is not None:
+            gevent.spawn(self._take, self._broker, message)
 
     # --- a message ----------------------------------------------------------------------------------------------
 
-    def _take(self, client: Client, raw: MQTTMessage) -> None:
-        connection, known = self._connection, (raw.mid, raw.topic.encode() + raw.payload)
+    def _take(self, broker: BrokerClient, raw: MQTTMessage) -> None:
+        connection, known = broker.connection, (raw.mid, raw.topic.encode() + raw.payload)
         if raw.dup and known in self._unacked:
             self._unacked.discard(known)
         else:
             self._keep(raw)
-        if self._connection == connection and self.connected:
-            client.ack(raw.mid, raw.qos)
+        if broker.connection == connection and broker.connected:
+            broker.ack(raw)
         elif raw.qos:
             # The broker sends it again; to acknowledge it now might mean another message of the same number.
             if len(self._unacked) >= _MOST_UNACKED:
@@ -221,12 +175,3 @@ class MqttSensors:
     def pages(self) -> int:
         """How many pages are connected."""
         return len(self._pages)
-
-
-def _password(settings: MqttSettings) -> str | None:
-    if settings.password_file is None:
-        return None
-    try:
-        return Path(settings.password_file).read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError):
-        raise SettingsError("mqtt.password_file", settings.password_file, "cannot be read") from None

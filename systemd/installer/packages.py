@@ -11,6 +11,7 @@ from pathlib import Path
 from place import Place
 from system import Trouble, run, say
 
+_SYSTEM_PYTHON = "/usr/bin/python3"
 _HEADER_LABELS = ("pinctrl-rp1", "pinctrl-bcm2711", "pinctrl-bcm2835")
 
 
@@ -19,6 +20,12 @@ def prepare(place: Place) -> None:
     if not (3, 11) <= sys.version_info[:2] <= (3, 13):
         version = ".".join(map(str, sys.version_info[:2]))
         raise Trouble(f"this is Python {version}; 3.11 to 3.13 work: make PYTHON=python3.13 …")
+    if place.live and _in_a_home(Path(sys.executable).resolve()):
+        # The sandbox hides all homes: a service could not even start it.
+        if _in_a_home(Path(_SYSTEM_PYTHON).resolve()) or not Path(_SYSTEM_PYTHON).exists():
+            raise Trouble(f"{sys.executable} is in a home, where no service reaches it: make PYTHON=/usr/bin/python3 …")
+        say(f"{sys.executable} is in a home, where no service reaches it: {_SYSTEM_PYTHON} is used")
+        os.execv(_SYSTEM_PYTHON, [_SYSTEM_PYTHON, "-B", *sys.argv])  # noqa: S606 (this program again)
     # Debian's Python has venv without it, but not what fills one.
     if not _can_make_venv() and not (_apt(place, "python3-venv") and _can_make_venv()):
         raise Trouble("no virtual environment can be made: sudo apt-get install -y python3-venv, then try again")
@@ -63,6 +70,10 @@ def is_pi() -> bool:
         return Path("/proc/device-tree/model").read_bytes().startswith(b"Raspberry Pi")
     except OSError:
         return False
+
+
+def _in_a_home(python: Path) -> bool:
+    return any(python.is_relative_to(home) for home in ("/home", "/root", "/run/user"))
 
 
 def _can_make_venv() -> bool:

@@ -143,7 +143,7 @@ def _own_wheel(source: Path, wheels: Path | None) -> Path | None:
 
 def _name(place: Place, source: Path, own: Path | None) -> str:
     digest = hashlib.sha256((source / ".locks" / place.service.lock).read_bytes())
-    digest.update(f"{sys.version_info[:2]}".encode())
+    digest.update(f"{Path(sys.executable).resolve()} {sys.version_info[:2]}".encode())
     for file in [own] if own else _sources(source, place.service.packages):
         digest.update(str(file.relative_to(file.parents[1])).encode() + file.read_bytes())
     for file in sorted((source / "systemd").glob("*")):

@@ -20,6 +20,8 @@ from sqlalchemy import (
     text,
 )
 
+from shared.contract.events import SENSOR_DATA_PUB_PI
+
 metadata = MetaData(
     naming_convention={
         "pk": "pk_%(table_name)s",
@@ -33,7 +35,7 @@ metadata = MetaData(
 Big = BigInteger().with_variant(Integer, "sqlite")
 """64 bits. SQLite's row id must be called INTEGER."""
 
-NEWS = "event != 'sensor_data_pub_pi'"
+NEWS = f"event != '{SENSOR_DATA_PUB_PI.name}'"
 """What is in the index of `events`; a query uses it that says the same in the same words."""
 
 devices = Table(

@@ -12,6 +12,7 @@ import pytest
 
 from tests.support import processes
 from tests.support.processes import Process, RelayProcess, wait_for
+from tests.support.raw import RawClient
 
 LED = "breath_light"
 
@@ -166,3 +167,40 @@ def test_an_agent_that_is_killed_between_the_pin_and_the_answer_says_that_it_was
     house.start_agent()
     result = house.final(command)
     assert (result["state"], result["code"]) == ("failed", "interrupted")
+
+
+def test_accessories_of_a_devices_own_are_taken_kept_apart_and_bounded_by_what_it_declares(tmp_path: Path) -> None:
+    relay = processes.start_relay(tmp_path)
+    hello = {
+        "device": "shed",
+        "contract": "1.0",
+        "heartbeat_interval_s": 5,
+        "accessories": [{"accessory": "fan", "title": "Fan"}, {"accessory": "pump"}],
+    }
+    status = {"stream": "s", "cause": "user"}
+    try:
+        with RawClient(relay.url, "/pi", hello) as pi:
+            for id_, accessory, on in ((1, "fan", True), (2, "pump", False), (3, "fan", False)):
+                [ack] = pi.call("accessory_status_pub_pi", status | {"id": id_, "accessory": accessory, "status": on})
+                assert ack["code"] == "stored"
+            for event, accessory in (("accessory_status_pub_pi", "toaster"), ("LED_status_pub_pi", None)):
+                [ack] = pi.call(event, status | {"id": 9, "accessory": accessory, "status": True})
+                assert (ack["ok"], ack["code"]) == (False, "unknown_accessory")
+            with RawClient(relay.url, "/client") as page:
+                page.event("snapshot_pub_client")
+                request = {"action": "on", "accessory": "pump", "device": "shed", "lease_s": 60}
+                [ack] = page.call("command_request_client", request)
+                command = pi.event("accessory_on_publish_server")
+                assert (command["accessory"], command["lease_s"]) == ("pump", 60)
+                told = {"id": 4, "accessory": "pump", "status": True, "command": command["command"]}
+                pi.call("accessory_status_pub_pi", status | told)
+                while (result := page.event("command_result_pub_client"))["state"] != "verified":
+                    assert result["command"] == ack["command"]
+        relay.process.kill()
+        relay = processes.start_relay(tmp_path, port=relay.port)
+        shed = relay.device("shed")
+        states = {state["accessory"]: (state["status"], state.get("by")) for state in shed["accessories"]}
+        assert states == {"fan": (False, None), "pump": (True, "demo")}
+        assert [info["accessory"] for info in shed["infos"]] == ["fan", "pump"]
+    finally:
+        relay.process.stop()

@@ -4,7 +4,21 @@ from typing import Annotated
 
 import typer
 
-from server.cli import alerts, database, demo, device, devices, log, operate, serve, stress, telemetry, tokens, watch
+from server.cli import (
+    alerts,
+    broker,
+    database,
+    demo,
+    device,
+    devices,
+    log,
+    operate,
+    serve,
+    stress,
+    telemetry,
+    tokens,
+    watch,
+)
 from shared import VERSION
 
 app = typer.Typer(
@@ -48,6 +62,7 @@ app.command("check")(operate.check)
 app.command("on")(operate.on)
 app.command("off")(operate.off)
 app.command("clean")(operate.clean)
+app.command("broker")(broker.broker)
 app.command("doctor")(database.doctor)
 app.add_typer(alerts.app, name="alerts")
 app.add_typer(device.app, name="device")

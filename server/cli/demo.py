@@ -1,4 +1,4 @@
-"""The whole house on one machine: a relay in demo mode and one simulated agent."""
+"""The whole house on one machine: a relay in demo mode, one simulated agent, and a broker for MQTT sensors."""
 
 import os
 import signal
@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from server import settings
+from server.cli.broker import installed
 from server.cli.options import EXIT_FAILED, EXIT_USAGE, fail, out
 from server.settings import DEFAULT_PORT
 from shared.settings import SettingsError
@@ -28,7 +29,7 @@ def demo(
         Path | None, typer.Option(help="Directory for both databases; by default the user's state directory.")
     ] = None,
 ) -> None:
-    """Run a relay in demo mode and one simulated agent; Ctrl-C stops both.
+    """Run a relay in demo mode, one simulated agent, and an MQTT broker; Ctrl-C stops all.
 
     Demo mode is open to this machine alone: it listens on 127.0.0.1 and needs no token.
     """
@@ -44,10 +45,12 @@ def demo(
     signal.signal(signal.SIGTERM, _interrupt)
     children: list[subprocess.Popen[bytes]] = []
     try:
-        children.append(_start("server", ["serve", "--demo", "--port", str(port)], environ))
-        _await_relay(children[0], url)
+        broker = _broker(children, environ)
+        children.append(_start("server", ["serve", "--demo", "--port", str(port)], environ | _relay_settings(broker)))
+        _await_relay(children[-1], url)
         children.append(_start("pi_agent", ["run"], environ | _agent_settings(url)))
-        out.print(f"\n  [bold green]Breathlight is live[/] at [bold underline]{url}[/]   (Ctrl-C stops it)\n")
+        out.print(f"\n  [bold green]Breathlight is live[/] at [bold underline]{url}[/]   (Ctrl-C stops it)")
+        out.print(f"  MQTT sensors: {f'mqtt://127.0.0.1:{broker}' if broker else 'no broker on this machine'}\n")
         _await_end(children)
     except KeyboardInterrupt:
         out.print("stopping")
@@ -63,6 +66,21 @@ def _check_port(port: int) -> None:
             probe.bind(("127.0.0.1", port))
         except OSError as error:
             fail(f"port {port}: {error.strerror}; choose another one: make run PORT={port + 1}", EXIT_USAGE)
+
+
+def _broker(children: list[subprocess.Popen[bytes]], environ: dict[str, str]) -> int | None:
+    """Start a broker on a free port, where there is one to start and the settings name none. Returns the port."""
+    if not installed() or "PI_RELAY_MQTT__URL" in environ:
+        return None
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+    children.append(_start("server", ["broker", "--port", str(port)], environ))
+    return port
+
+
+def _relay_settings(broker: int | None) -> dict[str, str]:
+    return {"PI_RELAY_MQTT__URL": f"mqtt://127.0.0.1:{broker}"} if broker else {}
 
 
 def _interrupt(*_: object) -> None:

@@ -58,7 +58,7 @@ def train(
                 raise
             no_claim = str(refused)
         data = table(examples(recordings, progress)[0])
-        model = export(fit(data), data, recordings, judged.model.claims if judged else None)
+        model = export(fit(data), data, recordings, judged.claims() if judged else None)
         size = trees.save(model, to)
     if as_json:
         told = {"path": str(to), "version": model.version(), "bytes": size, "evaluation": judged, "no_claim": no_claim}
@@ -127,6 +127,11 @@ def _print_evaluation(found: "Evaluation") -> None:
         "time.",
         style="dim",
     )
+    alerts = Table("alert from", "alerts", "precision", "false per rest hour", "episodes caught")
+    for one in found.alerts:
+        right, wrong = _share(one.precision), _share(one.false_per_rest_hour)
+        alerts.add_row(f"p ≥ {one.high_from}", str(one.alerts), right, wrong, f"{one.caught} of {one.episodes}")
+    out.print(alerts)
     unknown = sum(found.unknown.values())
     reasons = ", ".join(f"{reason} {count}" for reason, count in found.unknown.items())
     out.print(f"{len(found.subjects)} subjects; {unknown} windows unknown ({reasons or 'none'})", highlight=False)
@@ -136,15 +141,16 @@ def _print_evaluation(found: "Evaluation") -> None:
 
 def _print_judgements(found: "dict[str, Judgement]") -> None:
     rows = {
-        "subjects": [str(one.claims.subjects) for one in found.values()],
-        "windows": [str(one.claims.windows) for one in found.values()],
-        "macro-F1": [_share(one.claims.macro_f1) for one in found.values()],
-        "AUC": [_share(one.claims.auc) for one in found.values()],
-        "AUC, 1 to 5 min after a change": [_share(one.auc_since_onset) for one in found.values()],
-        "AUC, 3 min around an onset of stress": [_share(one.auc_around_onset) for one in found.values()],
-        "precision at p ≥ 0.7": [_share(one.claims.precision_at_high) for one in found.values()],
-        "Brier": [_share(one.claims.brier) for one in found.values()],
-        "ECE": [_share(one.claims.ece) for one in found.values()],
+        "subjects": [str(one.scores.subjects) for one in found.values()],
+        "windows": [str(one.scores.windows) for one in found.values()],
+        "accuracy": [_share(one.scores.accuracy) for one in found.values()],
+        "macro-F1": [_share(one.scores.macro_f1) for one in found.values()],
+        "AUC": [_share(one.scores.auc) for one in found.values()],
+        "AUC, 1 to 5 min after a change": [_share(one.scores.auc_since_onset) for one in found.values()],
+        "AUC, 3 min around an onset of stress": [_share(one.scores.auc_around_onset) for one in found.values()],
+        "precision at p ≥ 0.7": [_share(one.scores.precision_at_high) for one in found.values()],
+        "Brier": [_share(one.scores.brier) for one in found.values()],
+        "ECE": [_share(one.scores.ece) for one in found.values()],
     }
     table = Table("on people not seen", *found)
     for name, values in rows.items():

@@ -20,7 +20,7 @@ PICTURES = (
     ("page-light", "light", 1280, 900, "", "tile-kitchen-temperature"),
     ("page-dark", "dark", 1280, 900, "", "tile-kitchen-temperature"),
     ("page-phone", "light", 360, 780, "", "tile-kitchen-temperature"),
-    ("page-away", "light", 1280, 900, "?device=attic", "accessory-attic-breath_light"),
+    ("page-away", "light", 1280, 900, "?device=workshop", "accessory-workshop-breath_light"),
     ("page-alerts", "dark", 1280, 620, "#alerts", "alerts-view"),
     ("page-log", "light", 1280, 760, "#log/kitchen", "log-lines"),
     ("page-log-phone", "dark", 360, 780, "#log/kitchen", "log-lines"),
@@ -29,25 +29,28 @@ PICTURES = (
 
 @contextmanager
 def scene(state: Path) -> Iterator[RelayProcess]:
-    """A kitchen with a fan that a rule turns on when it is warm, and an attic that has gone with its light on."""
-    fan = {"ACCESSORIES__FAN__GPIO": "23", "ACCESSORIES__FAN__TITLE": "Fan"}
+    """A kitchen with a fan that a rule turns on when it is warm, and a workshop whose Pi has died with its light on."""
+    fan = {"ACCESSORIES__FAN__GPIO": "25", "ACCESSORIES__FAN__TITLE": "Fan"}
     with ExitStack() as running:
         relay = running.enter_context(processes.relay(state / "relay"))
         running.enter_context(processes.agent(state / "kitchen", relay.url, "kitchen", SAMPLE_INTERVAL_S="1", **fan))
-        with processes.agent(state / "attic", relay.url, "attic", SAMPLE_INTERVAL_S="1"):
+        victim = processes.start_agent(state / "workshop", relay.url, "workshop", SAMPLE_INTERVAL_S="1")
+        try:
             _light(relay, "kitchen")
-            _light(relay, "attic")
+            _light(relay, "workshop")
             relay.http("PATCH", "/api/devices/kitchen", {"title": "Kitchen window", "place": "Ground floor"})
-            relay.http("PATCH", "/api/devices/attic", {"title": "Attic", "place": "Under the roof"})
+            relay.http("PATCH", "/api/devices/workshop", {"title": "Workshop", "place": "Cellar"})
             warm = {"quantity": "temperature", "above": 15, "message": "The kitchen is warm", "devices": ["kitchen"]}
             fan_on = {"command": {"action": "on", "accessory": "fan", "lease_s": 600}}
             relay.http("PUT", "/api/alerts/rules/fan-when-warm", warm | fan_on)
-            away = {"offline": True, "severity": "critical", "devices": ["attic"]}
-            relay.http("PUT", "/api/alerts/rules/attic-offline", away)
+            away = {"offline": True, "severity": "critical", "devices": ["workshop"]}
+            relay.http("PUT", "/api/alerts/rules/workshop-offline", away)
             time.sleep(WARM_UP_S)
-        wait_for("the attic is gone", lambda: not relay.device("attic")["online"])
+        finally:
+            victim.kill()
+        wait_for("the workshop is gone", lambda: not relay.device("workshop")["online"])
         off = {"action": "off", "accessory": "breath_light", "queue": True, "ttl_s": 3600}
-        relay.http("POST", "/api/devices/attic/commands", off)
+        relay.http("POST", "/api/devices/workshop/commands", off)
         yield relay
 
 

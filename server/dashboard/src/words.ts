@@ -43,15 +43,20 @@ export function stateName(state: CommandState): string {
   return STATES[state];
 }
 
+/** Who asked: a token's name as it is, a rule's as `rule NAME`. */
+export function whoName(by: string): string {
+  return by.startsWith("rule:") ? `rule ${by.slice(5)}` : by;
+}
+
 /** Why a state is what it is; empty where the device did not say. `by`: whose command it was. */
 export function causeName(cause: Cause | null | undefined, by?: string | null): string {
   switch (cause) {
     case "user":
-      return by ? `by ${by}` : "by a command";
+      return by ? `by ${whoName(by)}` : "by a command";
     case "rule":
-      return by ? `rule ${by}` : "by a rule";
+      return by ? `rule ${by.replace(/^rule:/, "")}` : "by a rule";
     case "clean":
-      return by ? `everything was turned off by ${by}` : "everything was turned off";
+      return by ? `everything was turned off by ${whoName(by)}` : "everything was turned off";
     case "lease":
       return "lease ended";
     case "local_fault":

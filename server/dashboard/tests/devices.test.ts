@@ -30,7 +30,7 @@ describe("why an accessory is what it is", () => {
   });
 
   test("causes are told in words", () => {
-    expect([causeName("user", "ann"), causeName("rule", "fan-when-hot"), causeName("lease"), causeName("clean", "bob"), causeName(null)]).toEqual([
+    expect([causeName("user", "ann"), causeName("rule", "rule:fan-when-hot"), causeName("lease"), causeName("clean", "bob"), causeName(null)]).toEqual([
       "by ann",
       "rule fan-when-hot",
       "lease ended",

@@ -23,7 +23,7 @@ export function FilterBar({ all, filter, matching, searchable, onChange }: Props
   const places = choices(all, ({ place }) => [place]);
   const retired = all.some((row) => row.retired);
   const narrowed = filter.search !== "" || filter.tag !== "" || filter.place !== "" || filter.show !== "all";
-  if (!searchable && !retired && !narrowed && (all.length < 2 || (tags.length === 0 && places.length < 2))) return null;
+  if (!searchable && !retired && !narrowed && (all.length < 2 || tags.length === 0)) return null;
   return (
     <search className="filter">
       {searchable && (

@@ -5,7 +5,7 @@ import { duration, epoch, latency, sentence, title } from "../format";
 import { commandName } from "../state/log";
 import type { Tone } from "../state/model";
 import { isFinal } from "../state/commands";
-import { absenceName, causeName, severityName, stateName, words } from "../words";
+import { absenceName, causeName, severityName, stateName, whoName, words } from "../words";
 
 /** What a line is about. */
 export type LogKind = "state" | "command" | "availability" | "motion" | "alert" | "profile";
@@ -71,7 +71,7 @@ function stateLine(state: AccessoryState, titleOf: (accessory: string) => string
 
 function commandLine(result: CommandResult, titleOf: (accessory: string) => string): Line {
   const name = commandName(result.action, result.accessory ? titleOf(result.accessory) : null);
-  const by = result.by ? `asked by ${result.by}` : "";
+  const by = result.by ? `asked by ${whoName(result.by)}` : "";
   const good = result.state === "verified";
   const speed = good && typeof result.elapsed_ms === "number" ? ` in ${latency(result.elapsed_ms)}` : "";
   const failed = isFinal(result.state) && !good;

@@ -5,6 +5,7 @@ import { briefly, epoch, latency } from "../../format";
 import { outcome, progress } from "../../state/commands";
 import { slotKey, type Ask, type State } from "../../state/model";
 import { useStore } from "../../state/store";
+import { whoName } from "../../words";
 
 /** How long a confirmation stays; a failure stays until it is dismissed or something else is asked. */
 const SHOWN_MS = 8000;
@@ -26,7 +27,7 @@ export function standing(ask: Ask | undefined, state: Pick<State, "results" | "s
   if (!ask) return { is: "idle" };
   const came = outcome(ask, state.results, now);
   const { action } = ask;
-  const asked = `asked${ask.mine ? "" : ask.by ? ` by ${ask.by}` : " elsewhere"}: ${action}`;
+  const asked = `asked${ask.mine ? "" : ask.by ? ` by ${whoName(ask.by)}` : " elsewhere"}: ${action}`;
   if (came.phase === "pending") {
     if (came.state === "queued") {
       const end = came.until === null ? "for the device" : `until ${briefly(came.until, now + state.skewMs)}`;

@@ -6,8 +6,10 @@ from typing import Final
 import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
-from sklearn.metrics import brier_score_loss, f1_score, precision_score, roc_auc_score
+from sklearn.metrics import accuracy_score, brier_score_loss, f1_score, precision_score, roc_auc_score
 
+from server.stress.claims import AlertScores, Claims, Scores
+from server.stress.evaluate_alerts import FROM, course, judge_alerts
 from server.stress.predictor import HIGH_FROM, MILD_FROM
 from server.stress.recordings import (
     Example,
@@ -18,8 +20,8 @@ from server.stress.recordings import (
     examples,
     silent,
 )
-from server.stress.train import Array, Fit, Table, fit, table
-from server.stress.trees import Claims, StressModel
+from server.stress.train import Array, Fit, Table, export, fit, table
+from server.stress.trees import StressModel
 
 LEAST_SUBJECTS: Final = 5
 """With fewer, nothing is claimed: people differ more than that."""
@@ -39,14 +41,10 @@ class Bin(Struct, frozen=True):
 
 
 class Judgement(Struct, frozen=True):
-    """How well probabilities of stress fit what was."""
+    """Scores, and how far the probabilities may be believed."""
 
-    claims: Claims
+    scores: Scores
     calibration: tuple[Bin, ...]
-    auc_since_onset: float | None
-    """Only windows from 1 to 5 min after a change of label, to stress or to rest: blocks of equal age."""
-    auc_around_onset: float | None
-    """Only windows in the three minutes before and after an onset of stress."""
 
 
 class Evaluation(Struct, frozen=True):
@@ -59,6 +57,17 @@ class Evaluation(Struct, frozen=True):
     time_only: Judgement
     """The same trees, told nothing but the seconds since the recording began."""
     auc_by_subject: dict[str, float | None]
+    alerts: tuple[AlertScores, ...]
+
+    def claims(self) -> Claims:
+        """The figures that travel with the model."""
+        aucs = [auc for auc in self.auc_by_subject.values() if auc is not None]
+        return Claims(
+            model=self.model.scores,
+            time_only=self.time_only.scores,
+            worst_subject_auc=min(aucs, default=None),
+            alerts=self.alerts,
+        )
 
 
 def evaluate(recordings: Sequence[Recording], progress: Progress = silent) -> Evaluation:
@@ -69,20 +78,36 @@ def evaluate(recordings: Sequence[Recording], progress: Progress = silent) -> Ev
     found, unknown = examples(recordings, progress)
     data = table(found)
     enough(found)
-    probabilities = leave_one_out(data, progress, "model")
+    subjects = tuple(dict.fromkeys(example.subject for example in found))
+    fits = folds(data, progress)
+    probabilities = unseen(data, fits)
     clock = data._replace(rows=np.array([[example.at_s] for example in found]))
+    time_only = unseen(clock, folds(clock, progress, "time only"))
+    by_subject = {subject: data.groups == number for number, subject in enumerate(subjects)}
     return Evaluation(
-        subjects=tuple(dict.fromkeys(example.subject for example in found)),
+        subjects=subjects,
         unknown={str(reason): count for reason, count in unknown.items()},
         model=judge(found, probabilities),
-        time_only=judge(found, leave_one_out(clock, progress, "time only")),
+        time_only=judge(found, time_only),
         auc_by_subject={
-            found[int(np.argmax(data.groups == group))].subject: _auc(
-                data.stress[data.groups == group], probabilities[data.groups == group]
-            )
-            for group in np.unique(data.groups)
+            subject: _auc(data.stress[theirs], probabilities[theirs]) for subject, theirs in by_subject.items()
         },
+        alerts=alerts(data, fits, [one for one in recordings if one.subject in by_subject], progress),
     )
+
+
+def alerts(
+    data: Table, fits: dict[int, Fit], recordings: Sequence[Recording], progress: Progress = silent
+) -> tuple[AlertScores, ...]:
+    """What the alert policy makes of each recording by the model that had not seen it, at each threshold of `FROM`.
+
+    `recordings` are those that `data` is made of, in its order.
+    """
+    courses = []
+    for group, recording in enumerate(recordings):
+        progress("alerts", group, len(recordings))
+        courses.append(course(export(fits[group], data.without(group)), recording))
+    return tuple(judge_alerts(courses, high_from) for high_from in FROM)
 
 
 def enough(found: Sequence[Example]) -> None:
@@ -101,17 +126,17 @@ def folds(data: Table, progress: Progress = silent, what: str = "model") -> dict
     fits = {}
     for number, group in enumerate(groups):
         progress(f"leave one out: {what}", number, len(groups))
-        others = data.groups != group
-        fits[group] = fit(Table(*(column[others] for column in data)))
+        fits[group] = fit(data.without(group))
     return fits
 
 
-def leave_one_out(data: Table, progress: Progress = silent, what: str = "model") -> Array:
+def unseen(data: Table, fits: dict[int, Fit]) -> Array:
     """The probability of each example by the model that had not seen its subject: shape (n,)."""
     found = np.zeros(len(data.stress))
-    for group, fitted in folds(data, progress, what).items():
+    for group, fitted in fits.items():
         theirs = data.groups == group
-        found[theirs] = fitted.probabilities(data.rows[theirs])
+        if theirs.any():
+            found[theirs] = fitted.probabilities(data.rows[theirs])
     return found
 
 
@@ -135,18 +160,19 @@ def judge(found: Sequence[Example], probabilities: Array) -> Judgement:
     high = probabilities >= HIGH_FROM
     bins = _bins(stress, probabilities)
     return Judgement(
-        claims=Claims(
+        scores=Scores(
             subjects=len({example.subject for example in found}),
             windows=len(found),
+            accuracy=float(accuracy_score(stress, probabilities >= MILD_FROM)),
             macro_f1=float(f1_score(stress, probabilities >= MILD_FROM, average="macro")),
             auc=float(roc_auc_score(stress, probabilities)),
             brier=float(brier_score_loss(stress, probabilities)),
             ece=sum(one.windows / len(found) * abs(one.said - one.was) for one in bins),
             precision_at_high=float(precision_score(stress, high)) if high.any() else None,
+            auc_since_onset=_auc(stress[since_onset], probabilities[since_onset]),
+            auc_around_onset=_auc(stress[around_onset], probabilities[around_onset]),
         ),
         calibration=bins,
-        auc_since_onset=_auc(stress[since_onset], probabilities[since_onset]),
-        auc_around_onset=_auc(stress[around_onset], probabilities[around_onset]),
     )
 
 

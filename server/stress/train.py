@@ -14,8 +14,9 @@ from sklearn.model_selection import GroupKFold
 from threadpoolctl import threadpool_limits
 
 from server.stress import windows
+from server.stress.claims import Claims
 from server.stress.recordings import Example, Recording, TrainingRefused, TrainingTrouble
-from server.stress.trees import SCHEMA, Claims, StressModel, Tree
+from server.stress.trees import SCHEMA, StressModel, Tree
 
 SETTINGS: Final[dict[str, Any]] = {
     "max_iter": 80,
@@ -53,6 +54,11 @@ class Table(NamedTuple):
     rows: Array
     stress: NDArray[np.int64]
     groups: NDArray[np.int64]
+
+    def without(self, group: int) -> "Table":
+        """The examples of all subjects but one."""
+        others = self.groups != group
+        return Table(self.rows[others], self.stress[others], self.groups[others])
 
 
 def table(examples: Sequence[Example]) -> Table:

@@ -16,6 +16,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from server.stress import windows
+from server.stress.claims import Claims, Count
 
 SCHEMA: Final = 1
 MOST_BYTES: Final = 100_000
@@ -24,8 +25,6 @@ SHIPPED: Final = Path(__file__).with_name("model.json")
 
 Finite = Annotated[float, Meta(ge=-1e9, le=1e9)]
 Positive = Annotated[float, Meta(gt=0, le=1e9)]
-Share = Annotated[float, Meta(ge=0, le=1)]
-Count = Annotated[int, Meta(ge=0, le=2**53 - 1)]
 
 
 class ModelTrouble(StrEnum):
@@ -72,19 +71,6 @@ class Tree(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return len(self.threshold) == len(self.yes) == len(self.no) == nodes and all(
             n < after < nodes or -leaves <= after < 0 for side in (self.yes, self.no) for n, after in enumerate(side)
         )
-
-
-class Claims(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What leaving one subject out gave, at training: each share is on people whom the model had not seen."""
-
-    subjects: Count
-    windows: Count
-    macro_f1: Share
-    auc: Share
-    brier: Share
-    ece: Share
-    precision_at_high: Share | None
-    """Of windows called `high_stress`, how many were; null: none was called so."""
 
 
 class StressModel(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

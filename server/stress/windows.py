@@ -134,26 +134,30 @@ class WearerWindow:
         first, last = bisect_left(self._numbers, end - RECENT_BUCKETS), bisect_left(self._numbers, end)
         if (last - first) * 2 < RECENT_BUCKETS:
             return Reason.GAP
-        if any(min(column) == max(column) for column in (self._columns[0], self._columns[2])):
+        columns = [column.tolist() for column in self._columns]
+        spans = [max(column) - min(column) for column in columns]
+        if not (spans[0] and spans[2]):
             return Reason.CONSTANT
+        middle = sum(self._seconds) / len(self._seconds)
+        away = [at - middle for at in self._seconds]
         features: list[float] = []
-        for column, means, median in zip(self._columns, self._means, self._medians, strict=True):
-            mean, sd, slope = shape(self._seconds, column)
+        for column, means, median, span in zip(columns, self._means, self._medians, spans, strict=True):
+            mean, sd, slope = shape(away, column)
             before = math.fsum(means[first:last]) / (last - first)
-            features += (mean - median, mean - before, sd, slope, max(column) - min(column))
+            features += (mean - median, mean - before, sd, slope, span)
         return tuple(features)
 
 
-def shape(seconds: Sequence[int], values: Sequence[float]) -> tuple[float, float, float]:
-    """Mean, standard deviation and least-squares slope per second of `values`, taken at `seconds`; at least two."""
-    count = len(values)
-    mean, middle = math.fsum(values) / count, sum(seconds) / count
-    off = [value - mean for value in values]
-    away = [second - middle for second in seconds]
+def shape(away: Sequence[float], values: Sequence[float]) -> tuple[float, float, float]:
+    """Mean, standard deviation and least-squares slope per second of `values`.
+
+    `away` is when each was measured, in seconds from the mean of these times; at least two differ.
+    """
     # fsum, not sum: its result is the same in every version of Python.
-    sd = math.sqrt(math.fsum(map(mul, off, off)) / count)
-    slope = math.fsum(map(mul, away, off)) / math.fsum(map(mul, away, away))
-    return mean, sd, slope
+    mean = math.fsum(values) / len(values)
+    off = [value - mean for value in values]
+    sd = math.sqrt(math.fsum(map(mul, off, off)) / len(values))
+    return mean, sd, math.fsum(map(mul, away, off)) / math.fsum(map(mul, away, away))
 
 
 class Windows:

@@ -40,6 +40,8 @@ class AccessoryRecord:
     """Who gave the command that made it what it is; None where no command did."""
     reported: AccessoryStatus | None = None
     reported_at: datetime | None = None
+    since: str | None = None
+    """When it became what it is; None where nobody saw it change."""
 
 
 @dataclass
@@ -179,6 +181,9 @@ class Device:
             record.by = by
         elif known is None or (known.status, known.cause) != (body.status, body.cause):
             record.by = None
+        # What has a number is a change, or the outcome of a command; a periodic report only says that it is still so.
+        if body.id is not None if known is None else known.status != body.status:
+            record.since = min(body.taken_at or iso_utc(now), iso_utc(now))
         record.reported, record.reported_at = body, now
         return self.state_of(record)
 
@@ -209,6 +214,7 @@ class Device:
             desired=record.desired,
             link=self.online,
             by=record.by,
+            since=record.since,
             reported_at=reported.taken_at or iso_utc(at),
         )
 

@@ -456,6 +456,8 @@ class ModelTrain(Outboxed, frozen=True, kw_only=True):
     metrics: dict[Label, Value] = {}
     """Error metrics by name, in the unit of what was forecast."""
     trigger: TrainingTrigger | None = None
+    command: Key | None = None
+    """The command that asked for it."""
     model_version: Count | None = None
     days: Annotated[float, Meta(ge=0, le=3660, extra_json_schema={"unit": "d"})] | None = None
     """How long the history is that it was trained on."""
@@ -499,6 +501,13 @@ class CleanCommand(CommandBody, frozen=True, kw_only=True):
     action: Text
 
 
+class TrainCommand(Payload, frozen=True, kw_only=True):
+    """Train the forecaster now."""
+
+    command: Key | None = None
+    """Comes back in the news of the job."""
+
+
 class SwitchCommand(CommandBody, frozen=True, kw_only=True):
     """Turn one accessory off or on."""
 
@@ -540,6 +549,8 @@ class AccessoryState(AccessoryStatus, frozen=True, kw_only=True):
     """Whether the device is connected now."""
     by: Label | None = None
     """Who gave the command that made it so: a token's name, or a rule's."""
+    since: Timestamp | None = None
+    """When it became so; null where nobody saw it change."""
     reported_at: Timestamp | None = None
     cursor: Count | None = None
 

@@ -39,6 +39,28 @@ def test_a_clock_that_was_ahead_does_not_freeze_what_is_shown() -> None:
     assert device.readings["temperature"].value == 21.0
 
 
+def test_a_state_says_since_when_it_is_so_and_a_report_that_changes_nothing_does_not_move_that() -> None:
+    clock = FakeClock()
+    device = Device("pi", since=clock.now(), profile=DeviceProfile(device="pi"))
+
+    def since(on: bool, number: int | None = None) -> str | None:
+        body = AccessoryStatus.build(status=on, taken_at=iso_utc(clock.now()), id=number)
+        state = device.note_status(LED, body, clock.now())
+        assert state is not None
+        return state.since
+
+    assert since(True) is None, "nobody saw it change"
+    clock.advance(10)
+    changed = iso_utc(clock.now())
+    assert since(False, 1) == changed
+    clock.advance(10)
+    assert since(False) == changed
+    clock.advance(10)
+    assert since(False, 2) == changed, "the outcome of a command that changed nothing"
+    clock.advance(10)
+    assert since(True, 3) == iso_utc(clock.now())
+
+
 def test_a_stored_event_that_cannot_be_read_does_not_keep_the_relay_from_starting() -> None:
     clock = FakeClock()
     at = to_ms(clock.now())

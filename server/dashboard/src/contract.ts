@@ -17,6 +17,7 @@ export const EVENTS = {
   MODEL_TRAIN_PUB_CLIENT: "model_train_pub_client",
   LED_ON_PUBLISH_SERVER: "LED_on_publish_server",
   INFRARED_ON_PUBLISH_SERVER: "infrared_on_publish_server",
+  MODEL_TRAIN_PUBLISH_SERVER: "model_train_publish_server",
   MOTION_PUB_PI: "motion_pub_pi",
   MOTION_PUB_CLIENT: "motion_pub_client",
   DROP_PUB_PI: "drop_pub_pi",
@@ -119,6 +120,7 @@ export interface AccessoryState {
   desired?: boolean | null;
   link?: boolean | null;
   by?: string | null;
+  since?: string | null;
   reported_at?: string | null;
   cursor?: number | null;
 }
@@ -233,6 +235,7 @@ export interface ClientModelTrain {
   duration_s?: number | null;
   metrics?: Record<string, number>;
   trigger?: TrainingTrigger | null;
+  command?: string | null;
   model_version?: number | null;
   days?: number | null;
   peak_rss_bytes?: number | null;
@@ -280,7 +283,7 @@ export interface ClockStamp {
 }
 
 /** Every code an ack, an `error_pub`, a command result or an HTTP answer may carry. */
-export type Code = "accepted" | "binary_refused" | "conflict" | "device_offline" | "duplicate" | "expired" | "forbidden" | "hardware_fault" | "host_refused" | "internal" | "interrupted" | "invalid_payload" | "malformed" | "method_not_allowed" | "no_answer" | "not_found" | "origin_refused" | "queue_full" | "queued" | "rate_limited" | "readback_differs" | "replaced" | "replay_incomplete" | "retired" | "slow_consumer" | "stored" | "superseded" | "too_large" | "unauthenticated" | "unavailable" | "unknown_accessory" | "unknown_alert" | "unknown_command" | "unknown_device" | "unknown_event" | "unknown_group" | "unknown_quantity" | "unknown_rule" | "verified";
+export type Code = "accepted" | "binary_refused" | "busy" | "conflict" | "device_offline" | "duplicate" | "expired" | "forbidden" | "hardware_fault" | "host_refused" | "internal" | "interrupted" | "invalid_payload" | "malformed" | "method_not_allowed" | "no_answer" | "not_found" | "origin_refused" | "queue_full" | "queued" | "rate_limited" | "readback_differs" | "replaced" | "replay_incomplete" | "retired" | "slow_consumer" | "stored" | "superseded" | "too_large" | "unauthenticated" | "unavailable" | "unknown_accessory" | "unknown_alert" | "unknown_command" | "unknown_device" | "unknown_event" | "unknown_group" | "unknown_quantity" | "unknown_rule" | "verified";
 
 /** A command has driven its pin. What the pin reads back follows, in a status. */
 export interface CommandApplied {
@@ -494,6 +497,7 @@ export interface ModelTrain {
   duration_s?: number | null;
   metrics?: Record<string, number>;
   trigger?: TrainingTrigger | null;
+  command?: string | null;
   model_version?: number | null;
   days?: number | null;
   peak_rss_bytes?: number | null;
@@ -614,6 +618,11 @@ export interface TelemetryPacket {
   time?: string | null;
   seq?: number | null;
   values?: Record<string, number | null> | null;
+}
+
+/** Train the forecaster now. */
+export interface TrainCommand {
+  command?: string | null;
 }
 
 /** Where a training job stands. */

@@ -16,8 +16,12 @@ describe("why an accessory is what it is", () => {
   });
 
   test("a report that changes nothing does not move it", () => {
-    const state = after(snapshot(), light(true, { id: 5 }), light(true, { reported_at: iso(T0 + 10_000) }));
+    const state = after(snapshot(), light(false), light(true), light(true, { reported_at: iso(T0 + 10_000) }));
     expect(lightOf(state)).toMatchObject({ since: T0, reportedAt: T0 + 10_000 });
+  });
+
+  test("the relay knows it, for one that came later", () => {
+    expect(lightOf(after(snapshot(), light(true, { since: iso(T0 - 9000) })))?.since).toBe(T0 - 9000);
   });
 
   test("where nobody saw it change, nothing is said of when", () => {

@@ -25,10 +25,11 @@ export function fromState(body: AccessoryState, now: number, before?: Accessory)
   };
 }
 
-/** Since when it is so. A frame with a number is a change, or what became of a command; the others only say that it is still so. */
+/** Since when it is so: as the relay says, else as this page has seen it. */
 function since(body: AccessoryState, reportedAt: number | null, before: Accessory | undefined): number | null {
-  if (before) return before.reported === body.status ? before.since : reportedAt;
-  return typeof body.id === "number" ? reportedAt : null;
+  const told = epoch(body.since);
+  if (told !== null || !before) return told;
+  return before.reported === body.status ? before.since : reportedAt;
 }
 
 /** An accessory's state was told. */

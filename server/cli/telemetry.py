@@ -77,7 +77,7 @@ def log(
 ) -> None:
     """Print the packets of all producers, or of some sources, as they come.
 
-    Example: pi-relay telemetry log --source lathe --json >> lathe.ndjson
+    Example: pi-relay telemetry log --source lathe --json | tee lathe.ndjson
     """
     inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
     client = _connect(url, token, "logger", inbox)

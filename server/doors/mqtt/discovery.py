@@ -57,14 +57,17 @@ class Topics:
 
     @property
     def config(self) -> str:
+        """Where Home Assistant looks for it."""
         return f"{self.discovery}/device/{self.prefix}_{self.slug}/config"
 
     @property
     def state(self) -> str:
+        """Where all of its values are."""
         return f"{self.prefix}/{self.slug}/state"
 
     @property
     def availability(self) -> str:
+        """Where it is said to be there or not."""
         return f"{self.prefix}/{self.slug}/availability"
 
     def command(self, what: str) -> str:

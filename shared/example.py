@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from enum import Enum
 from typing import Annotated, Any, get_args, get_origin
 
 import msgspec
@@ -38,12 +37,12 @@ def _written(value: Any) -> str:
     """The default in TOML; where there is none, something to be filled in."""
     if value is None or value is msgspec.NODEFAULT:
         return '"…"'
-    if isinstance(value, Enum):
-        value = value.value
+    # Enums and tables are written as what they stand for.
+    value = msgspec.to_builtins(value)
     if isinstance(value, tuple | list):
         return f"[{', '.join(_written(item) for item in value)}]"
     if isinstance(value, dict):
-        return f"{{{', '.join(f'{name} = {_written(item)}' for name, item in value.items())}}}"
+        return f"{{{', '.join(f'{name} = {_written(item)}' for name, item in value.items() if item is not None)}}}"
     return json.dumps(value, ensure_ascii=False)
 
 

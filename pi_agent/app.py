@@ -95,6 +95,7 @@ class Agent:
             heartbeat_interval_s=settings.heartbeat_interval_s,
             # What a relay hears first is how things are now.
             on_joined=self._commands.want_report,
+            on_train=learning.train,
             longest_delay_s=options.longest_delay_s,
             start_jitter_s=options.start_jitter_s,
             join_timeout_s=options.join_timeout_s,

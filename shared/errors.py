@@ -32,6 +32,7 @@ class Code(StrEnum):
     UNKNOWN_DEVICE = "unknown_device"
     UNKNOWN_ACCESSORY = "unknown_accessory"
     UNKNOWN_GROUP = "unknown_group"
+    BUSY = "busy"
     UNKNOWN_COMMAND = "unknown_command"
     UNKNOWN_QUANTITY = "unknown_quantity"
     REPLAY_INCOMPLETE = "replay_incomplete"
@@ -74,6 +75,7 @@ MEANING: dict[Code, str] = {
     Code.UNKNOWN_DEVICE: "No device of this name has been seen.",
     Code.UNKNOWN_ACCESSORY: "The device has no such accessory, or it cannot do this action.",
     Code.UNKNOWN_GROUP: "No group (tag) of this name is configured, or it has no members.",
+    Code.BUSY: "It does this already, and does one at a time; send it again when that is over.",
     Code.UNKNOWN_COMMAND: "No command with this id is remembered.",
     Code.UNKNOWN_QUANTITY: "No readings of this quantity are known for the device.",
     Code.REPLAY_INCOMPLETE: "What was missed is no longer all there; take a fresh snapshot.",
@@ -94,7 +96,15 @@ MEANING: dict[Code, str] = {
 }
 
 RETRYABLE = frozenset(
-    {Code.RATE_LIMITED, Code.QUEUE_FULL, Code.UNAVAILABLE, Code.INTERNAL, Code.NO_ANSWER, Code.DEVICE_OFFLINE}
+    {
+        Code.RATE_LIMITED,
+        Code.QUEUE_FULL,
+        Code.UNAVAILABLE,
+        Code.INTERNAL,
+        Code.NO_ANSWER,
+        Code.DEVICE_OFFLINE,
+        Code.BUSY,
+    }
 )
 """Codes for which the same message, sent again later, may succeed."""
 

@@ -16,6 +16,7 @@ from pi_agent.training.runner import TrainingRunner
 from pi_agent.training.store import ModelStore
 from shared.clock import Clock
 from shared.contract.events import MODEL_TRAIN_PUB_PI, SENSOR_DATA_PUB_PI
+from shared.contract.payloads import TrainingTrigger
 from shared.contract.spec import EventSpec
 
 _MOST_INTERVAL_S: Final = STEP_S / 2
@@ -50,6 +51,10 @@ class Learning:
     def plan(self, schedule: Schedule) -> None:
         """Have `schedule` look now and then whether it is time to train."""
         schedule.every(PERIOD_S, "nightly", self._nightly.look)
+
+    def train(self, command: str | None) -> bool:
+        """Have a training job begin for `command`; false while one runs, or the agent ends. Never blocks."""
+        return self.runner.request_training(TrainingTrigger.COMMAND, command) is not None
 
     def moved(self) -> None:
         """A movement began."""

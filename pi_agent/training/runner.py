@@ -29,6 +29,7 @@ Run = Callable[[Series, Clock, Callable[[float], None], Callable[[], bool]], Out
 class _Job:
     name: str
     trigger: TrainingTrigger
+    command: str | None
 
 
 class TrainingRunner:
@@ -63,15 +64,17 @@ class TrainingRunner:
             log.info("model serves: version=%d days=%.1f", version.number, version.model.days)
             self._serve(version.number, version.model)
 
-    def request_training(self, trigger: TrainingTrigger) -> str | None:
-        """Have a job begin soon. Returns its id; None while another one runs or waits, or when the agent ends.
+    def request_training(self, trigger: TrainingTrigger, command: str | None = None) -> str | None:
+        """Have a job begin soon, for `command` where there is one.
+
+        Returns its id; None while another one runs or waits, or when the agent ends.
 
         Safe on any thread; never blocks.
         """
         with self._wake:
             if self._wanted is not None or self._stopping:
                 return None
-            self._wanted = _Job(secrets.token_urlsafe(9), trigger)
+            self._wanted = _Job(secrets.token_urlsafe(9), trigger, command)
             self._wake.notify()
             return self._wanted.name
 
@@ -89,7 +92,7 @@ class TrainingRunner:
                     self._wake.wait(_IDLE_S)
                 job = self._wanted
             if job is not None and not self._stopping:
-                self.train(job.name, job.trigger, beat)
+                self.train(job.name, job.trigger, job.command, beat)
                 self._wanted = None
 
     def stop(self) -> None:
@@ -98,7 +101,13 @@ class TrainingRunner:
             self._stopping = True
             self._wake.notify()
 
-    def train(self, job: str, trigger: TrainingTrigger, beat: Callable[[], None] = lambda: None) -> Outcome:
+    def train(
+        self,
+        job: str,
+        trigger: TrainingTrigger,
+        command: str | None = None,
+        beat: Callable[[], None] = lambda: None,
+    ) -> Outcome:
         """Do one job now, on this thread. Whatever happens, its news end with finished, skipped or failed."""
         began_s = monotonic_s(self._clock)
         series = self._history()
@@ -106,7 +115,8 @@ class TrainingRunner:
 
         def tell(phase: TrainingPhase, **more: Any) -> None:
             going = phase in (TrainingPhase.STARTED, TrainingPhase.PROGRESS)
-            self._news({"status": going, "job": job, "trigger": trigger, "phase": phase} | more)
+            asked = {"command": command} if command else {}
+            self._news({"status": going, "job": job, "trigger": trigger, "phase": phase} | asked | more)
 
         def stopping() -> bool:
             beat()

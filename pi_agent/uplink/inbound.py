@@ -5,8 +5,24 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from pi_agent.accessories.command import Command
-from shared.contract.events import ACCESSORIES, ERROR_PUB_PI, FURTHER, SERVER_CLEAN_PUB, AccessoryEvents
-from shared.contract.payloads import Ack, Action, CheckCommand, CommandBody, ErrorBody, SwitchCommand, parse
+from shared.contract.events import (
+    ACCESSORIES,
+    ERROR_PUB_PI,
+    FURTHER,
+    MODEL_TRAIN_PUBLISH_SERVER,
+    SERVER_CLEAN_PUB,
+    AccessoryEvents,
+)
+from shared.contract.payloads import (
+    Ack,
+    Action,
+    CheckCommand,
+    CommandBody,
+    ErrorBody,
+    SwitchCommand,
+    TrainCommand,
+    parse,
+)
 from shared.contract.spec import EventSpec
 from shared.errors import Code, Refusal
 
@@ -26,11 +42,21 @@ COMMANDS: Final[Mapping[str, tuple[EventSpec, Action, str | None]]] = {
 """Every command by its name on the wire: its event, what it asks, and of which accessory (None: its body may say)."""
 
 
+Train = Callable[[str | None], bool]
+"""Has a training job begin, for a command where there is one; false while one runs. Never blocks."""
+
+
 class Inbound:
     """Turns events of the relay into commands. Called on a thread of the library; never blocks."""
 
-    def __init__(self, submit: Callable[[Command], Code], on_error: Callable[[ErrorBody], None]) -> None:
+    def __init__(
+        self,
+        submit: Callable[[Command], Code],
+        on_error: Callable[[ErrorBody], None],
+        on_train: Train = lambda _: False,
+    ) -> None:
         self._submit = submit
+        self._on_train = on_train
         self._on_error = on_error
 
     def receive(self, name: str, bodies: tuple[Any, ...]) -> Ack | None:
@@ -41,12 +67,19 @@ class Inbound:
             if name == ERROR_PUB_PI.name:
                 self._on_error(parse(ErrorBody, bodies[0]))
                 return None
+            if name == MODEL_TRAIN_PUBLISH_SERVER.name:
+                return self._train(parse(TrainCommand, bodies[0]))
             if name not in COMMANDS:
                 raise Refusal(Code.UNKNOWN_EVENT, f"{name[:64]!r} is not an event that an agent takes")
             return self._command(*COMMANDS[name], bodies[0])
         except Refusal as refusal:
             log.warning("refused: event=%s code=%s: %s", name[:64], refusal.code, refusal.message)
             return Ack.refused(refusal)
+
+    def _train(self, wanted: TrainCommand) -> Ack:
+        if not self._on_train(wanted.command):
+            raise Refusal(Code.BUSY)
+        return Ack(ok=True, code=Code.ACCEPTED, command=wanted.command)
 
     def _command(self, spec: EventSpec, action: Action, accessory: str | None, body: object) -> Ack:
         wanted = parse(spec.payload, body)

@@ -199,6 +199,19 @@ INFRARED_ON_PUBLISH_SERVER: Final = EventSpec(
     addition=True,
 )
 
+MODEL_TRAIN_PUBLISH_SERVER: Final = EventSpec(
+    name="model_train_publish_server",
+    namespace=Namespace.PI,
+    publisher=Role.RELAY,
+    subscriber=Role.PI,
+    timeout_s=None,
+    broadcast=False,
+    description="Have a device train its forecaster now; acked at once, refused while it trains already.",
+    payload=payloads.TrainCommand,
+    delivery=Delivery.COMMAND,
+    addition=True,
+)
+
 MOTION_PUB_PI: Final = EventSpec(
     name="motion_pub_pi",
     namespace=Namespace.PI,
@@ -475,6 +488,7 @@ ERROR_PUB_ROOT: Final = EventSpec(
 ADDITIONS: Final = (
     LED_ON_PUBLISH_SERVER,
     INFRARED_ON_PUBLISH_SERVER,
+    MODEL_TRAIN_PUBLISH_SERVER,
     MOTION_PUB_PI,
     MOTION_PUB_CLIENT,
     DROP_PUB_PI,

@@ -18,9 +18,11 @@ from pi_agent.training.climate import Series
 from pi_agent.training.job import Outcome, run_child
 from pi_agent.training.runner import TrainingRunner
 from pi_agent.training.store import ModelStore
+from pi_agent.uplink.inbound import Inbound
 from shared.clock import SystemClock
-from shared.contract.events import MODEL_TRAIN_PUB_PI
+from shared.contract.events import MODEL_TRAIN_PUB_PI, MODEL_TRAIN_PUBLISH_SERVER
 from shared.contract.payloads import TrainingPhase, TrainingReason, TrainingTrigger
+from shared.errors import Code
 from tests.agent.training.rooms import constant, room
 from tests.support.clock import FakeClock
 
@@ -105,7 +107,7 @@ child.main()
         cwd=ROOT,
         check=True,
     )
-    assert done.stderr.split() == [b"15", b"120", str(192 * 2**20).encode()]
+    assert done.stderr.split() == [str(min(19, os.nice(0) + 15)).encode(), b"120", str(192 * 2**20).encode()]
 
 
 def test_no_process_is_left_behind(tmp_path: Path) -> None:
@@ -247,3 +249,31 @@ def test_what_somebody_trained_or_took_back_outside_serves_too(tmp_path: Path, g
     store.rollback()
     runner.refresh()
     assert told.served == [1, 2, 1]
+
+
+def test_a_command_to_train_is_acked_at_once_and_comes_back_in_the_news(
+    tmp_path: Path, good: Callable[..., Outcome]
+) -> None:
+    told = Told()
+    runner = told.runner(ModelStore(tmp_path), good)
+    inbound = Inbound(
+        lambda _: Code.ACCEPTED,
+        lambda _: None,
+        lambda command: runner.request_training(TrainingTrigger.COMMAND, command) is not None,
+    )
+    acks = [inbound.receive(MODEL_TRAIN_PUBLISH_SERVER.name, ({"command": "c-1"},)) for _ in range(2)]
+    assert [(ack.ok, ack.code, ack.retry) for ack in acks if ack] == [
+        (True, Code.ACCEPTED, None),
+        (False, Code.BUSY, True),
+    ]
+    wrong = inbound.receive(MODEL_TRAIN_PUBLISH_SERVER.name, ({"command": 7},))
+    assert wrong is not None
+    assert wrong.code is Code.INVALID_PAYLOAD
+    thread = threading.Thread(target=runner.run, args=(lambda: None,))
+    thread.start()
+    while runner.busy:
+        pass
+    runner.stop()
+    thread.join(10)
+    assert {body["command"] for body in told.bodies} == {"c-1"}
+    assert {body["trigger"] for body in told.bodies} == {TrainingTrigger.COMMAND}

@@ -1,6 +1,6 @@
 /** The contract's words for people: codes, command states, causes, absences. What the relay says in words comes first. */
 
-import type { Absence, AlertState, Cause, CommandState, SafeState, Severity } from "./contract";
+import type { Absence, Alert, Cause, CommandState, SafeState, Severity } from "./contract";
 
 const CODES: Record<string, string> = {
   connection_lost: "The connection was lost before the answer came. The state shown is what the device last reported.",
@@ -93,9 +93,8 @@ export function severityName(severity: Severity): string {
   return SEVERITIES[severity];
 }
 
-const ALERT_STATES: Record<AlertState, string> = { open: "open", acknowledged: "acknowledged", closed: "closed" };
-
-/** Where an alert stands. */
-export function alertStateName(state: AlertState): string {
-  return ALERT_STATES[state];
+/** How a closed alert ended: by whom, or why by itself. */
+export function endOf({ closed_by, closed_because }: Pick<Alert, "closed_by" | "closed_because">): string {
+  if (closed_by) return `closed by ${whoName(closed_by)}`;
+  return closed_because ? `over: ${closed_because}` : "over by itself";
 }

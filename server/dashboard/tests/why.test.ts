@@ -52,6 +52,8 @@ describe("a line of the log", () => {
       what: "Warning: Temperature above 27 °C",
       why: "rule too-hot; acknowledged by bob; closed by ann after 1 min",
     });
+    const over = alertTold("closed", { closed_because: "26.4 °C is back below 27" }).body as Alert;
+    expect(lineOf({ at, kind: "alert", alert: over }).why).toBe("rule too-hot; over: 26.4 °C is back below 27");
     const open = alertTold().body as Alert;
     expect(lineOf({ at, kind: "alert", alert: open })).toMatchObject({ tone: "bad", why: "rule too-hot; still open" });
   });

@@ -5,7 +5,7 @@ import { duration, epoch, latency, sentence, title } from "../format";
 import { commandName } from "../state/log";
 import type { Tone } from "../state/model";
 import { isFinal } from "../state/commands";
-import { absenceName, causeName, severityName, stateName, whoName, words } from "../words";
+import { absenceName, causeName, endOf, severityName, stateName, whoName, words } from "../words";
 
 /** What a line is about. */
 export type LogKind = "state" | "command" | "availability" | "motion" | "alert" | "profile";
@@ -90,10 +90,11 @@ function availabilityLine(status: DeviceStatus): Line {
 }
 
 /** An alert stands where it was opened, and says what has become of it since. */
-function alertLine({ state, severity, message, rule, opened_at, acknowledged_by, closed_at, closed_by }: Alert): Line {
+function alertLine(alert: Alert): Line {
+  const { state, severity, message, rule, opened_at, acknowledged_by, closed_at } = alert;
   const [from, to] = [epoch(opened_at), epoch(closed_at)];
   const span = from !== null && to !== null ? ` after ${duration((to - from) / 1000)}` : "";
-  const end = state === "closed" ? `${closed_by ? `closed by ${closed_by}` : "over by itself"}${span}` : "still open";
+  const end = state === "closed" ? `${endOf(alert)}${span}` : "still open";
   const seen = acknowledged_by ? `acknowledged by ${acknowledged_by}` : "";
   const why = [`rule ${rule}`, seen, end].filter(Boolean).join("; ");
   return { ...NOTHING, tone: state === "closed" ? "plain" : "bad", what: `${severityName(severity)}: ${message}`, why };

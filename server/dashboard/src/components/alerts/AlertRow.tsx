@@ -7,6 +7,7 @@ import { told } from "../../quantities";
 import { nameOf } from "../../state/model";
 import { useStore } from "../../state/store";
 import { useNow } from "../../state/ticker";
+import { endOf } from "../../words";
 import { isCut } from "../../state/freshness";
 import { CommandButton } from "../CommandButton";
 import { useViewer } from "../lock";
@@ -52,10 +53,9 @@ function spanOf(alert: Alert, openedAt: number, now: number): string {
   return `since ${briefly(openedAt, now)}, ${ago(Math.max(0, now - openedAt))}`;
 }
 
-function seenBy({ state, acknowledged_by, closed_by }: Alert): string {
-  if (state === "acknowledged") return `acknowledged${acknowledged_by ? ` by ${acknowledged_by}` : ""}`;
-  if (state === "closed") return closed_by ? `closed by ${closed_by}` : "over by itself";
-  return "";
+function seenBy(alert: Alert): string {
+  if (alert.state === "acknowledged") return `acknowledged${alert.acknowledged_by ? ` by ${alert.acknowledged_by}` : ""}`;
+  return alert.state === "closed" ? endOf(alert) : "";
 }
 
 /** Acknowledge and close, for operators. The row changes when the relay says so. */

@@ -14,15 +14,7 @@ from server.cli.http import call
 from server.cli.options import DEFAULT_URL, EXIT_FAILED, AsJson, Token, Url, err, fail, out
 from shared.contract.payloads import Alert, AlertState, Severity, parse
 
-app = typer.Typer(
-    invoke_without_command=True,
-    help="""Alerts: list, acknowledge and close them; look at the rules, and test whom they tell.
-
-Without a command: the alerts that are not closed. Exit code 0: there is none; 1: there are.
-
-Example: pi-relay alerts --watch
-""",
-)
+app = typer.Typer(invoke_without_command=True)
 
 _COLOURS = {Severity.INFO: "cyan", Severity.WARNING: "yellow", Severity.CRITICAL: "bold red"}
 _STATES = {AlertState.OPEN: "[bold]open[/]", AlertState.ACKNOWLEDGED: "seen", AlertState.CLOSED: "[dim]closed[/]"}
@@ -44,6 +36,12 @@ def every(
     token: Token = None,
     as_json: AsJson = False,
 ) -> None:
+    """Alerts: list, acknowledge and close them; look at the rules, and test whom they tell.
+
+    Without a command: the alerts that are not closed. Exit code 0: there is none; 1: there are.
+
+    Example: pi-relay alerts --watch
+    """
     if context.invoked_subcommand is not None:
         return
     query = {"limit": limit} | ({"device": device} if device else {})

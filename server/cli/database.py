@@ -14,6 +14,7 @@ from server import settings
 from server.cli.options import EXIT_FAILED, EXIT_USAGE, AsJson, Config, err, fail, out
 from server.cli.progress import bars
 from server.storage import backup as backups
+from server.storage.alerts import DEAD, AlertStore, Notification
 from server.storage.dead_letters import DeadLetter, DeadLetters
 from server.storage.engine import Database
 from server.storage.examine import Report, examine
@@ -67,12 +68,15 @@ def doctor(config: Config = None, as_json: AsJson = False) -> None:
     with bars() as progress, _database(config) as database, _errors():
         report = examine(database, progress)
         letters = DeadLetters(database, SystemClock()).newest(_LETTERS)
+        untold = AlertStore(database, SystemClock()).undelivered(_LETTERS)
     if as_json:
         found = msgspec.to_builtins(report) | {"dead_letters": msgspec.to_builtins(letters)}
+        found["notifications"] = msgspec.to_builtins(untold)
         typer.echo(msgspec.json.encode(found).decode())
     else:
         _print(report)
         _print_letters(letters)
+        _print_untold(untold)
     if not report.sound:
         raise typer.Exit(EXIT_FAILED)
 
@@ -109,6 +113,17 @@ def _print_letters(letters: list[DeadLetter]) -> None:
     out.print(table)
     if len(letters) > _LETTERS_SHOWN:
         out.print(f"and {len(letters) - _LETTERS_SHOWN} older ones; see --json", highlight=False)
+
+
+def _print_untold(untold: list[Notification]) -> None:
+    """Notifications that wait, and those that were given up."""
+    dead = [news for news in untold if news.state == DEAD]
+    mark = f"[yellow]! {len(dead)}[/]" if dead else "[green]✓ 0[/]"
+    out.print(f"{mark} notifications given up, {len(untold) - len(dead)} waiting", highlight=False)
+    for news in dead[:_LETTERS_SHOWN]:
+        err.print(
+            f"  {news.target}: alert {news.alert}, {news.attempts} attempts: {escape(news.error)}", highlight=False
+        )
 
 
 def _range(first: int, last: int) -> str:

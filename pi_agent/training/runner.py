@@ -67,9 +67,8 @@ class TrainingRunner:
     def request_training(self, trigger: TrainingTrigger, command: str | None = None) -> str | None:
         """Have a job begin soon, for `command` where there is one.
 
-        Returns its id; None while another one runs or waits, or when the agent ends.
-
-        Safe on any thread; never blocks.
+        Returns its id; None while another one runs or waits, or when the agent ends. Safe on any
+        thread; never blocks.
         """
         with self._wake:
             if self._wanted is not None or self._stopping:

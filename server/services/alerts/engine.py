@@ -131,7 +131,7 @@ class Engine:
         """A device has measured this before: from now on it is missed where it does not come."""
         subject = self._subjects.get(device)
         for watch in subject.quantities.get(quantity, ()) if subject is not None else ():
-            if watch.rule.kind is Kind.NO_DATA and watch.last_s is None:
+            if watch.kind is Kind.NO_DATA and watch.last_s is None:
                 watch.last_s = monotonic_s(self._clock)
                 self._arm(watch)
 
@@ -147,7 +147,7 @@ class Engine:
         now = monotonic_s(self._clock)
         for watch in watches:
             self.evaluations += 1
-            if watch.rule.kind is Kind.NO_DATA:
+            if watch.kind is Kind.NO_DATA:
                 watch.last_s = now
                 self._is(watch, now, now_so=False)
                 self._arm(watch)
@@ -235,7 +235,8 @@ class Engine:
         else:
             watch.since_s = None
             watch.shut = False
-            self._book.close(watch, "it is no longer so", None, value)
+            if watch.alert is not None:
+                self._book.close(watch, "it is no longer so", None, value)
 
     def _look(self, watch: Watch, now: float) -> None:
         """Open what is due; what is due later is looked at then."""
@@ -249,7 +250,7 @@ class Engine:
 
     def _due(self, watch: Watch) -> float | None:
         """When it is an alert by itself; a value is one only when it comes."""
-        if watch.rule.kind in (Kind.THRESHOLD, Kind.RATE):
+        if watch.kind in (Kind.THRESHOLD, Kind.RATE):
             return None
         due = watch.due_s()
         subject = self._subjects.get(watch.device)

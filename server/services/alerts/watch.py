@@ -27,13 +27,17 @@ class Watch:
     """Somebody closed the alert though the condition holds: nothing more is said until it has ended."""
     armed_s: float | None = None
     """When it is looked at again by itself."""
-    window: Window | None = field(default=None)
+    window: Window | None = None
+    kind: Kind = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.kind = self.rule.kind
 
     def holds(self, value: float, now_s: float) -> bool:
         """Whether a value breaks the limits. Once it did, it must come back by the hysteresis."""
         rule = self.rule
         slack = rule.hysteresis if self.alert is not None or self.shut else 0.0
-        if rule.kind is Kind.THRESHOLD:
+        if self.kind is Kind.THRESHOLD:
             return (rule.above is not None and value > rule.above - slack) or (
                 rule.below is not None and value < rule.below + slack
             )
@@ -49,7 +53,7 @@ class Watch:
         """When it is an alert if nothing comes; None: not by itself."""
         if self.alert is not None or self.shut:
             return None
-        if self.rule.kind is Kind.NO_DATA:
+        if self.kind is Kind.NO_DATA:
             if self.last_s is None or self.rule.no_data_s is None:
                 return None
             return max(self.last_s + self.rule.no_data_s, self.free_s)

@@ -374,3 +374,11 @@ def check(own: list[tuple[Alert, float]], *, stepped: bool) -> None:
             assert alert.alert == current
             if alert.state is AlertState.CLOSED:
                 current, closed_s = None, at
+
+
+def test_a_reading_is_compared_with_the_rules_over_its_quantity_alone():
+    others = [rule(name=f"other-{number}", quantity="humidity", above=90) for number in range(20)]
+    rig = Rig(rule(), *others, devices=tuple(f"pi-{number}" for number in range(100)))
+    before = rig.engine.evaluations
+    rig.read(20, "pi-7")
+    assert rig.engine.evaluations - before == 1

@@ -143,8 +143,12 @@ def test_an_off_waits_for_a_device_that_is_away_and_runs_when_it_is_back(house: 
     wait_for("it is offline", lambda: not house.device()["online"])
     refused = house.final(house.ask(action="on"))
     assert (refused["state"], refused["code"]) == ("refused", "device_offline")
+    assert house.relay.cli("on", "led", "--device", "pi-1").returncode == 4
+    waiting = house.relay.cli("off", "led", "--all", "--queue", "--ttl", "60")
+    assert (waiting.returncode, "waits for the device until" in waiting.stdout) == (8, True)
     command = house.ask(action="off", queue=True, ttl_s=60)
     assert house.result(command)["state"] == "queued"
+    assert [told["state"] for told in house.log("command")] == ["queued", "superseded", "refused", "refused"]
     house.relay.process.kill()
     house.start_relay()
     assert house.device()["commands"][0]["state"] == "queued"

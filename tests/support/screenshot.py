@@ -21,9 +21,7 @@ PICTURES = (
     ("page-dark", "dark", 1280, 900, "", "tile-kitchen-temperature"),
     ("page-phone", "light", 360, 780, "", "tile-kitchen-temperature"),
     ("page-away", "light", 1280, 900, "?device=workshop", "accessory-workshop-breath_light"),
-    ("page-alerts", "dark", 1280, 620, "#alerts", "alerts-view"),
     ("page-log", "light", 1280, 760, "#log/kitchen", "log-lines"),
-    ("page-log-phone", "dark", 360, 780, "#log/kitchen", "log-lines"),
 )
 
 
@@ -49,6 +47,7 @@ def scene(state: Path) -> Iterator[RelayProcess]:
         finally:
             victim.kill()
         wait_for("the workshop is gone", lambda: not relay.device("workshop")["online"])
+        wait_for("both alerts are open", lambda: len(relay.get("/api/alerts?state=open")["alerts"]) > 1, 60)
         off = {"action": "off", "accessory": "breath_light", "queue": True, "ttl_s": 3600}
         relay.http("POST", "/api/devices/workshop/commands", off)
         yield relay

@@ -1,6 +1,6 @@
 import { useState } from "react";
 import type { Alert } from "../../contract";
-import { ago, briefly, duration, epoch, title } from "../../format";
+import { ago, briefly, duration, epoch, quantityOf, title } from "../../format";
 import { useControls } from "../../link/operator";
 import { hrefOf } from "../../link/route";
 import { told } from "../../quantities";
@@ -19,7 +19,7 @@ export function AlertRow({ alert, here }: { alert: Alert; here?: boolean }) {
   const skewMs = useStore((state) => state.skewMs);
   const device = useStore((state) => (alert.device ? state.devices[alert.device] : undefined));
   const openedAt = epoch(alert.opened_at) ?? now;
-  const value = alert.quantity && typeof alert.value === "number" ? told(alert.quantity, alert.value, "") : null;
+  const value = alert.quantity && typeof alert.value === "number" ? told(alert.quantity, alert.value, quantityOf(alert.quantity)?.unit ?? "") : null;
   return (
     <li className="alert" data-state={alert.state} data-severity={alert.severity} data-testid={`alert-${alert.alert}`}>
       <SeverityMark severity={alert.severity} quiet={alert.state !== "open"} />
@@ -35,7 +35,7 @@ export function AlertRow({ alert, here }: { alert: Alert; here?: boolean }) {
           <span>{spanOf(alert, openedAt, now + skewMs)}</span>
           {alert.quantity && value && !alert.message.includes(title(alert.quantity)) && (
             <span>
-              {title(alert.quantity)} {value.text}
+              {title(alert.quantity)} {value.text} {value.unit}
             </span>
           )}
           <span>rule {alert.rule}</span>

@@ -1,9 +1,11 @@
 """Commands between real processes that are killed and frozen: one outcome each, and nothing runs late or twice."""
 
+import json
 import signal
 import sqlite3
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -208,3 +210,18 @@ def test_accessories_of_a_devices_own_are_taken_kept_apart_and_bounded_by_what_i
         assert [info["accessory"] for info in shed["infos"]] == ["fan", "pump"]
     finally:
         relay.process.stop()
+
+
+def test_the_command_line_stays_for_the_outcome_while_the_relay_is_restarted(house: House) -> None:
+    house.agent.popen.send_signal(signal.SIGSTOP)
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(house.relay.cli, "off", "led", "--device", "pi-1", "--ttl", "30", "--json", timeout_s=60)
+        wait_for("it is sent", lambda: house.relay.get("/api/commands?state=sent")["results"])
+        house.relay.process.kill()
+        house.start_relay()
+        house.agent.popen.send_signal(signal.SIGCONT)
+        done = running.result()
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "the relay is away" in done.stderr
+    [result] = map(json.loads, done.stdout.splitlines())
+    assert result["state"] == "verified"

@@ -190,6 +190,14 @@ class KilledAgent(RuleBasedStateMachine):
         if not lost:
             assert self.door.submit(command) in (Code.ACCEPTED, Code.QUEUE_FULL)
 
+    @rule(name=st.sampled_from(NAMES))
+    def overtake(self, name: str) -> None:
+        """The newer of two comes first."""
+        self.send(Action.ON, name, 60.0, lost=True)
+        self.send(Action.OFF, name, 60.0, lost=False)
+        self.step(None, 0.0)
+        self.door.submit(self.sent[f"c{self.seq - 1}"])
+
     @precondition(lambda self: self.sent)
     @rule(data=st.data())
     def send_again(self, data: st.DataObject) -> None:
@@ -283,4 +291,4 @@ class KilledAgent(RuleBasedStateMachine):
 
 
 TestKilledAgent = KilledAgent.TestCase
-TestKilledAgent.settings = settings(max_examples=100, stateful_step_count=50, deadline=None)
+TestKilledAgent.settings = settings(max_examples=60, stateful_step_count=50, deadline=None)

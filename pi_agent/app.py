@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -15,6 +16,9 @@ from pi_agent.accessories.build import build_accessories
 from pi_agent.accessories.commands import Commands, Door
 from pi_agent.accessories.journal import Journal, Outcome
 from pi_agent.accessories.recovery import reconcile
+from pi_agent.care.care import Care, Place
+from pi_agent.care.changes import ChangesFile
+from pi_agent.care.diagnostics import Diagnostics, about
 from pi_agent.hardware.factory import Parts, build_parts
 from pi_agent.hardware.options import Mode
 from pi_agent.jobs.learning import Learning
@@ -33,9 +37,10 @@ from shared import VERSION
 from shared.backoff import Backoff
 from shared.clock import Clock, monotonic_s
 from shared.contract import CONTRACT_VERSION
-from shared.contract.events import MOTION_PUB_PI
+from shared.contract.events import CARE_PUB_PI, MOTION_PUB_PI
 from shared.contract.payloads import AccessoryInfo, PiHello
 from shared.contract.spec import EventSpec
+from shared.errors import Code
 from shared.sdnotify import notify, watchdog_interval_s
 
 log = logging.getLogger(__name__)
@@ -66,6 +71,7 @@ class Agent:
         learning: Learning,
         clock: Clock,
         token: str | None,
+        place: Place,
     ) -> None:
         self._settings = settings
         self._parts = parts
@@ -77,6 +83,8 @@ class Agent:
         """After `run`: whether every thread has ended. One that has not would keep the interpreter from ending."""
         self.trouble: str | None = None
         """After `run`: what broke; None when it was asked to end."""
+        self.restart = False
+        """After `run`: whether it ended to be started again."""
         self._stopping = threading.Event()
         self._lane = LiveLane(clock)
         device = settings.device_name
@@ -84,6 +92,12 @@ class Agent:
         self._sender = OutboxSender(outbox, device, clock, options.window, Backoff(longest_s=options.longest_delay_s))
         accessories = build_accessories(settings, parts, self._keep_motion, clock)
         self._commands = Commands(accessories, _Statuses(outbox, self._lane, self._sender), clock, journal)
+        path = outbox_path(settings.outbox, place.environ)
+        self._changes = ChangesFile(path.parent)
+        on_trial = self._changes.read().before is not None
+        self._trial_ends_s = monotonic_s(clock) + settings.care.trial_s if on_trial else None
+        diagnostics = Diagnostics(path, place.config, clock, lambda: outbox.depth)
+        self._care = Care(settings, place, self._changes, diagnostics, self._tell_care, self.request_restart)
         run, infos = secrets.token_urlsafe(12), self._commands.infos()
         self._uplink = Uplink(
             settings.relay.url,
@@ -96,6 +110,7 @@ class Agent:
             # What a relay hears first is how things are now.
             on_joined=self._commands.want_report,
             on_train=learning.train,
+            on_care=self._care.submit if settings.care.enabled else lambda _: Code.FORBIDDEN,
             longest_delay_s=options.longest_delay_s,
             start_jitter_s=options.start_jitter_s,
             join_timeout_s=options.join_timeout_s,
@@ -110,7 +125,8 @@ class Agent:
         self._talker = Worker("uplink", self._uplink.run, clock, _SILENCE_S)
         self._learner = Worker("training", learning.runner.run, clock, _SILENCE_S)
         self._planner = Worker("jobs", lambda _: self._schedule.run(), clock, float("inf"))
-        self._workers = (self._writer, self._driver, self._talker, self._learner, self._planner)
+        self._carer = Worker("care", self._care.run, clock, _SILENCE_S)
+        self._workers = (self._writer, self._driver, self._talker, self._learner, self._carer, self._planner)
 
     def run(self) -> int:
         """Work until SIGTERM or SIGINT: 0; or until something breaks: 1. Outputs are off afterwards."""
@@ -137,12 +153,20 @@ class Agent:
         """Have `run` end as on SIGTERM."""
         self._stopping.set()
 
+    def request_restart(self) -> None:
+        """Have `run` end so that the agent is started again."""
+        self.restart = True
+        self._stopping.set()
+
     # --- what there is ------------------------------------------------------------------------------------------
 
     def _keep_motion(self, motion: bool, count: int, monotonic_ns: int) -> None:
         self._outbox.append(MOTION_PUB_PI, {"motion": motion, "count": count}, monotonic_ns)
         if motion:
             self._learning.moved()
+
+    def _tell_care(self, request: str, fields: Mapping[str, Any]) -> None:
+        self._lane.answer(CARE_PUB_PI, {"request": request, **fields})
 
     def _jobs(self) -> Schedule:
         settings = self._settings
@@ -179,10 +203,23 @@ class Agent:
             if trouble := self._trouble():
                 return trouble
             self._schedule.follow_clock()
+            self._try_changes(now)
             if pet_s is not None and now - petted_s >= min(pet_s, tick_s):
                 notify("WATCHDOG=1")
                 petted_s = now
         return None
+
+    def _try_changes(self, now_s: float) -> None:
+        """Settings from afar stay once the relay was met with them; else they are taken back."""
+        if self._trial_ends_s is None:
+            return
+        if self._uplink.joined:
+            self._trial_ends_s = None
+            self._changes.confirm()
+        elif now_s >= self._trial_ends_s:
+            self._trial_ends_s = None
+            self._changes.undo(f"the relay was not reached within {self._settings.care.trial_s:g} s")
+            self.request_restart()
 
     def _trouble(self) -> str | None:
         return next((trouble for worker in self._workers if (trouble := worker.trouble())), self._schedule.trouble())
@@ -198,6 +235,7 @@ class Agent:
         self._stopping.set()
         self._schedule.stop()
         self._learning.runner.stop()
+        self._care.stop()
         self._commands.stop()
         if not self._driver.join(_STOP_COMMANDS_S):
             log.error("accessories do not stop; their parts are closed under them")
@@ -248,8 +286,11 @@ class _Statuses:
         self._lane.report(spec, fields)
 
 
-def build_agent(settings: AgentSettings, environ: Mapping[str, str], clock: Clock) -> Agent:
-    """Open outbox and parts. Raises `SettingsError`, `PartUnavailable`, or `OSError` for the outbox."""
+def build_agent(settings: AgentSettings, environ: Mapping[str, str], clock: Clock, config: Path | None = None) -> Agent:
+    """Open outbox and parts. `config` is the file that the settings came from.
+
+    Raises `SettingsError`, `PartUnavailable`, or `OSError` for the outbox.
+    """
     token = read_token(settings.relay)
     path = outbox_path(settings.outbox, environ)
     with ExitStack() as opened:
@@ -268,7 +309,7 @@ def build_agent(settings: AgentSettings, environ: Mapping[str, str], clock: Cloc
     )
     reconcile(journal, outbox)
     learning = Learning(path, settings.training, settings.sample_interval_s, outbox, clock)
-    return Agent(settings, parts, outbox, journal, learning, clock, token)
+    return Agent(settings, parts, outbox, journal, learning, clock, token, Place(config, environ))
 
 
 def _hello(
@@ -295,6 +336,7 @@ def _hello(
         seq=door.seq,
         simulated=settings.hardware.mode is not Mode.REAL,
         accessories=accessories,
+        about=about(),
     )
     fields: dict[str, Any] = msgspec.to_builtins(hello)
     return fields

@@ -23,6 +23,9 @@ EXIT_OK, EXIT_FAILED, EXIT_SETTINGS = 0, 1, 2
 _LETTERS_SHOWN = 20
 _LOG_LINES_A_MINUTE = 120
 """More would wear a memory card out."""
+_RECENT_LINES = 300
+_SUPERVISED = "INVOCATION_ID"
+"""systemd sets it, and starts again what has ended."""
 _CONFIG_VARIABLE = "BREATHLIGHT_AGENT_CONFIG"
 
 _EPILOG = """\
@@ -54,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if checks:
             return _check(arguments)
         settings = read_settings(arguments.config)
-        logs.configure(settings.log.level, settings.log.format, most_per_minute=_LOG_LINES_A_MINUTE)
+        logs.configure(settings.log.level, settings.log.format, most_per_minute=_LOG_LINES_A_MINUTE, keep=_RECENT_LINES)
         work: Callable[[AgentSettings, argparse.Namespace], int] = arguments.work
         return work(settings, arguments)
     except SettingsError as error:
@@ -99,22 +102,26 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _run(settings: AgentSettings, _arguments: argparse.Namespace) -> int:
+def _run(settings: AgentSettings, arguments: argparse.Namespace) -> int:
     # The uplink speaks websocket alone. engineio would import `requests` for the polling that it never does:
     # 8 MB of memory and 60 ms on a Pi. Hidden, it counts as not installed.
     sys.modules.setdefault("requests", None)  # type: ignore[arg-type]
-    from pi_agent.app import build_agent
     from pi_agent.lives import FILE_NAME, Lives
+    from pi_agent.start import start
 
     clock = SystemClock()
     with Lives(outbox_path(settings.outbox).with_name(FILE_NAME), clock, VERSION).one() as will:
-        agent = build_agent(settings, os.environ, clock)
+        agent = start(settings, arguments.config, os.environ, clock)
         code = agent.run()
-        will.reason = agent.trouble or ""
+        will.reason = agent.trouble or ("asked to start again" if agent.restart else "")
     if not agent.ended:
         # A job that hangs on a part would keep the interpreter from ending; everything worth keeping is on disk.
         sys.stderr.flush()
-        os._exit(code)
+        if not agent.restart or _SUPERVISED in os.environ:
+            os._exit(code)
+    if agent.restart and _SUPERVISED not in os.environ:
+        # Nobody else would start it again.
+        os.execv(sys.executable, [sys.executable, "-m", "pi_agent", *sys.argv[1:]])  # noqa: S606 - this very program
     return code
 
 

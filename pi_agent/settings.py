@@ -9,7 +9,7 @@ import socket
 from collections.abc import Mapping
 from datetime import tzinfo
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -141,6 +141,17 @@ class UplinkOptions(_Options, frozen=True, kw_only=True):
     ] = 300.0
 
 
+class CareOptions(_Options, frozen=True, kw_only=True):
+    """Care from afar: what the relay's operators may do with the agent itself."""
+
+    enabled: Annotated[bool, Meta(description="let the relay change settings, restart the agent, look for faults")] = (
+        True
+    )
+    trial_s: Annotated[
+        float, Meta(ge=10, le=3600, description="settings changed from afar are taken back without the relay, after s")
+    ] = 120.0
+
+
 class LogOptions(_Options, frozen=True, kw_only=True):
     """What is written to standard error."""
 
@@ -180,6 +191,7 @@ class AgentSettings(_Options, frozen=True, kw_only=True):
     outbox: OutboxOptions = OutboxOptions()
     uplink: UplinkOptions = UplinkOptions()
     training: TrainingOptions = TrainingOptions()
+    care: CareOptions = CareOptions()
     log: LogOptions = LogOptions()
 
     def __post_init__(self) -> None:
@@ -229,9 +241,14 @@ def _check_link_loss(settings: AgentSettings) -> None:
             raise ValueError(f"{name}.link_loss_s must be at least two heartbeat_interval_s, {shortest_s:g} s")
 
 
-def read_settings(file: Path | None, environ: Mapping[str, str] = os.environ) -> AgentSettings:
-    """The settings from `file` and the environment. Raises `SettingsError`."""
-    return load(AgentSettings, file, environ, PREFIX)
+def read_settings(
+    file: Path | None, environ: Mapping[str, str] = os.environ, from_afar: Mapping[str, Any] | None = None
+) -> AgentSettings:
+    """The settings from `file`, over it those that were changed `from_afar`, and over all the environment.
+
+    Raises `SettingsError`.
+    """
+    return load(AgentSettings, file, environ, PREFIX, from_afar)
 
 
 def journal_path(outbox: Path) -> Path:

@@ -17,6 +17,7 @@ from server.doors.client import ClientDoor
 from server.doors.guard import Guard
 from server.doors.http.alerts import alert_routes, rule_routes
 from server.doors.http.answers import handle_errors
+from server.doors.http.care import care_routes
 from server.doors.http.commands import command_routes
 from server.doors.http.devices import device_routes
 from server.doors.http.health import health_routes
@@ -37,6 +38,7 @@ from server.metrics import Metrics
 from server.security.front import MAX_BODY_BYTES, Front
 from server.security.identity import Gatekeeper, Identity, Role
 from server.security.rate import RateLimit
+from server.services.care import Care
 from server.services.commands import Commands, Records, Restart
 from server.services.ingest import Ingest
 from server.services.log import DeviceLog
@@ -187,8 +189,10 @@ def create_app(settings: RelaySettings, storage: Storage, clock: Clock) -> Relay
     snapshots = Snapshots(registry, clock, lambda: storage.recorder.cursor, alerts.open, demo=settings.demo)
     replay = Replay(storage.recorder, storage.history, live, broadcast, port.drained)
     gatekeeper = Gatekeeper(_finding(storage.tokens), demo=settings.demo)
+    store = ProfileStore(storage.database, clock)
+    care = Care(registry, broadcast, store)
     profiles = Profiles(
-        *(registry, ProfileStore(storage.database, clock), storage.database),
+        *(registry, store, storage.database),
         *(storage.recorder, storage.history, broadcast),
         changed=alerts.described,
     )
@@ -207,7 +211,7 @@ def create_app(settings: RelaySettings, storage: Storage, clock: Clock) -> Relay
     )
     home_assistant = HomeAssistant(settings.mqtt, registry, commands, broadcast, clock)
     doors = (
-        PiDoor(port, pi_guard, gatekeeper, registry, presence, ingest, commands),
+        PiDoor(port, pi_guard, gatekeeper, registry, presence, ingest, commands, care),
         ClientDoor(port, client_guard, gatekeeper, broadcast, snapshots, replay, commands, alerts),
         RootDoor(port, root_guard, gatekeeper, (TelemetryDoor(port), temperature, mqtt)),
     )
@@ -222,6 +226,7 @@ def create_app(settings: RelaySettings, storage: Storage, clock: Clock) -> Relay
         command_routes(gatekeeper, commands, Records(commands.ledger, book)),
         log_routes(gatekeeper, registry, DeviceLog(Log(storage.database), book)),
         mqtt_routes(gatekeeper, mqtt),
+        care_routes(gatekeeper, registry, care),
     ):
         flask.register_blueprint(routes)
     handle_errors(flask, metrics)

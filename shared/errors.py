@@ -48,6 +48,7 @@ class Code(StrEnum):
     UNKNOWN_ALERT = "unknown_alert"
     UNKNOWN_RULE = "unknown_rule"
     CONFLICT = "conflict"
+    INVALID_SETTING = "invalid_setting"
     UNAVAILABLE = "unavailable"
     INTERNAL = "internal"
 
@@ -90,6 +91,7 @@ MEANING: dict[Code, str] = {
     Code.RETIRED: "The device is retired and takes no commands.",
     Code.UNKNOWN_ALERT: "No alert with this id is remembered.",
     Code.UNKNOWN_RULE: "No alert rule of this name.",
+    Code.INVALID_SETTING: "A setting that cannot be used; the message names it, its value and the remedy.",
     Code.CONFLICT: "The request contradicts what is already there; the message says what.",
     Code.UNAVAILABLE: "The relay cannot do this just now; send it again later.",
     Code.INTERNAL: "A fault of the receiver; it is in its log.",

@@ -4,6 +4,7 @@ import json
 import logging
 import sys
 import time
+from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -29,6 +30,7 @@ class LogLevel(StrEnum):
 
 
 _MINUTE_S = 60.0
+_RECENT_CHARS = 500
 
 
 class _JsonFormatter(logging.Formatter):
@@ -79,8 +81,24 @@ class Bound(logging.Filter):
         return True
 
 
-def configure(level: LogLevel, style: LogFormat, stream: TextIO | None = None, *, most_per_minute: int = 3000) -> None:
+class _Recent(logging.Handler):
+    """The last lines, for whoever looks for a fault later."""
+
+    def __init__(self, lines: int) -> None:
+        super().__init__()
+        self.lines: deque[str] = deque(maxlen=lines)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep a line."""
+        self.lines.append(self.format(record)[:_RECENT_CHARS])
+
+
+def configure(
+    level: LogLevel, style: LogFormat, stream: TextIO | None = None, *, most_per_minute: int = 3000, keep: int = 0
+) -> None:
     """Send every logger's lines from `level` up to `stream` (standard error by default). Call once, at start.
+
+    The last `keep` lines can be had from `recent`.
 
     Who asks for debug lines is looking: all of them are written. Else the log is bounded, see `Bound`.
     """
@@ -93,10 +111,25 @@ def configure(level: LogLevel, style: LogFormat, stream: TextIO | None = None, *
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s", "%H:%M:%S"))
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(level.upper())
+    if keep:
+        memory = _Recent(keep)
+        memory.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s"))
+        root.addHandler(memory)
+    set_level(level)
+
+
+def set_level(level: LogLevel) -> None:
+    """Write lines from `level` up, from now on."""
+    logging.getLogger().setLevel(level.upper())
     # These libraries log every packet at INFO.
     for chatty in ("socketio", "engineio", "apscheduler", "alembic", "geventwebsocket"):
         logging.getLogger(chatty).setLevel(logging.WARNING if level is not LogLevel.DEBUG else logging.DEBUG)
+
+
+def recent() -> list[str]:
+    """The last lines that were logged, the oldest first; as many as `configure` was told to keep."""
+    kept = [handler for handler in logging.getLogger().handlers if isinstance(handler, _Recent)]
+    return [line for handler in kept for line in handler.lines]
 
 
 def quiet(name: str) -> logging.Logger:

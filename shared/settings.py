@@ -25,12 +25,15 @@ class SettingsError(ValueError):
         super().__init__(f"setting {setting} = {_shown(setting, value)}: {remedy}")
 
 
-def load(kind: type[S], file: Path | None, environ: Mapping[str, str], prefix: str) -> S:
-    """Read settings of `kind` from `file` (None: none) and from the variables of `environ` that begin with `prefix`.
+def load(
+    kind: type[S], file: Path | None, environ: Mapping[str, str], prefix: str, over: Mapping[str, Any] | None = None
+) -> S:
+    """Read settings of `kind` from `file` (None: none), from the tree `over` it, and over both from the variables of
+    `environ` that begin with `prefix`.
 
     Raises `SettingsError` for an unreadable file, an unknown name, or a value of the wrong type or range.
     """
-    tree = _read(file) if file else {}
+    tree = _laid_over(_read(file) if file else {}, over or {})
     _refuse_unknown(kind, tree, "")
     for variable, text in sorted(environ.items()):
         if variable.startswith(prefix):
@@ -72,6 +75,15 @@ def _read(file: Path) -> dict[str, Any]:
         ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError("--config", str(file), f"is not TOML: {error}") from None
+
+
+def _laid_over(tree: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    result = dict(tree)
+    for name, value in over.items():
+        known = result.get(name)
+        nested = isinstance(known, Mapping) and isinstance(value, Mapping)
+        result[name] = _laid_over(known, value) if nested else value  # type: ignore[arg-type]  # both are mappings
+    return result
 
 
 def struct_of(annotation: Any) -> type[Struct] | None:
@@ -202,13 +214,28 @@ def _choices(annotation: Any) -> list[str]:
     return [choice for inner in get_args(annotation) for choice in _choices(inner)]
 
 
+def shown(tree: Mapping[str, Any]) -> dict[str, Any]:
+    """A tree of settings as it may be shown: `(hidden)` stands for each secret that is set."""
+
+    def plain(value: object) -> object:
+        if isinstance(value, _Hidden):
+            return repr(value)
+        if isinstance(value, Mapping):
+            return {name: plain(item) for name, item in value.items()}
+        return [plain(item) for item in value] if isinstance(value, list) else value
+
+    return {name: None if value is None else plain(_redacted(name, value)) for name, value in tree.items()}
+
+
 def _shown(setting: str, value: object) -> str:
     return repr(_redacted(setting, value))
 
 
 def _redacted(name: str, value: object) -> object:
     """`value` without what must not be shown: a table may hold a secret too."""
-    if any(word in name.lower() for word in ("token", "password", "secret", "webhook", "apprise")):
+    if value is not None and any(
+        word in name.lower() for word in ("token", "password", "secret", "webhook", "apprise")
+    ):
         return _Hidden()
     if isinstance(value, Mapping):
         return {inner: _redacted(str(inner), item) for inner, item in value.items()}

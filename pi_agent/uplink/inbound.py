@@ -7,6 +7,7 @@ from typing import Any, Final
 from pi_agent.accessories.command import Command
 from shared.contract.events import (
     ACCESSORIES,
+    CARE_PUBLISH_SERVER,
     ERROR_PUB_PI,
     FURTHER,
     MODEL_TRAIN_PUBLISH_SERVER,
@@ -16,6 +17,7 @@ from shared.contract.events import (
 from shared.contract.payloads import (
     Ack,
     Action,
+    CareRequest,
     CheckCommand,
     CommandBody,
     ErrorBody,
@@ -46,6 +48,10 @@ Train = Callable[[str | None], bool]
 """Has a training job begin, for a command where there is one; false while one runs. Never blocks."""
 
 
+Tend = Callable[[CareRequest], Code]
+"""Has the agent itself cared for: `accepted`, or why not. Never blocks."""
+
+
 class Inbound:
     """Turns events of the relay into commands. Called on a thread of the library; never blocks."""
 
@@ -54,9 +60,11 @@ class Inbound:
         submit: Callable[[Command], Code],
         on_error: Callable[[ErrorBody], None],
         on_train: Train = lambda _: False,
+        on_care: Tend = lambda _: Code.FORBIDDEN,
     ) -> None:
         self._submit = submit
         self._on_train = on_train
+        self._on_care = on_care
         self._on_error = on_error
 
     def receive(self, name: str, bodies: tuple[Any, ...]) -> Ack | None:
@@ -69,12 +77,20 @@ class Inbound:
                 return None
             if name == MODEL_TRAIN_PUBLISH_SERVER.name:
                 return self._train(parse(TrainCommand, bodies[0]))
+            if name == CARE_PUBLISH_SERVER.name:
+                return self._care(parse(CareRequest, bodies[0]))
             if name not in COMMANDS:
                 raise Refusal(Code.UNKNOWN_EVENT, f"{name[:64]!r} is not an event that an agent takes")
             return self._command(*COMMANDS[name], bodies[0])
         except Refusal as refusal:
             log.warning("refused: event=%s code=%s: %s", name[:64], refusal.code, refusal.message)
             return Ack.refused(refusal)
+
+    def _care(self, wanted: CareRequest) -> Ack:
+        code = self._on_care(wanted)
+        if code is not Code.ACCEPTED:
+            raise Refusal(code)
+        return Ack(ok=True, code=code)
 
     def _train(self, wanted: TrainCommand) -> Ack:
         if not self._on_train(wanted.command):

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from pi_agent.accessories.commands import Door
 from pi_agent.accessories.relay_time import RelayTime
 from pi_agent.uplink.heart import STREAM, Heart
-from pi_agent.uplink.inbound import Inbound, Train
+from pi_agent.uplink.inbound import Inbound, Tend, Train
 from pi_agent.uplink.link import Answered, Inbox, Joined, Link, Lost, Receive
 from pi_agent.uplink.live import LiveSender
 from pi_agent.uplink.sender import OutboxSender
@@ -76,6 +76,7 @@ class Uplink:
         heartbeat_interval_s: float = 10.0,
         on_joined: Callable[[], None] = lambda: None,
         on_train: Train = lambda _: False,
+        on_care: Tend = lambda _: Code.FORBIDDEN,
         longest_delay_s: float = 30.0,
         start_jitter_s: float = 5.0,
         join_timeout_s: float = 20.0,
@@ -90,6 +91,7 @@ class Uplink:
         self._clock = clock
         self._on_joined = on_joined
         self._on_train = on_train
+        self._on_care = on_care
         # A relay on this machine has no crowd of agents to fear.
         self._jitter_s = 0.0 if _is_local(url) else start_jitter_s
         self._longest_delay_s = longest_delay_s
@@ -161,7 +163,7 @@ class Uplink:
     def _connect(self, now: float) -> None:
         self._told = ""
         door = self._gate.connect()
-        inbound = Inbound(door.submit, lambda error: self._put(_Told(error)), self._on_train)
+        inbound = Inbound(door.submit, lambda error: self._put(_Told(error)), self._on_train, self._on_care)
         self._link = self._dial(self._url, self._hello(door), self._put, inbound.receive)
         self._deadline_s = now + self._join_timeout_s
         try:

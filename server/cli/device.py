@@ -10,6 +10,7 @@ from rich.table import Table
 from server.cli.http import call
 from server.cli.options import DEFAULT_URL, EXIT_USAGE, AsJson, Token, Url, fail, out
 from shared.contract.payloads import DeviceProfile, DeviceSnapshot, parse
+from shared.logs import LogLevel
 
 app = typer.Typer(no_args_is_help=True, help="Name, place, tag, calibrate, replace, retire and delete devices.")
 
@@ -109,6 +110,108 @@ def delete(device: _Name, yes: _Yes = False, url: Url = DEFAULT_URL, token: Toke
     _sure(yes, f"Delete {device} with all its data?")
     call("DELETE", url, f"{_path(device)}?confirm={quote(device)}", token)
     out.print(f"[green]✓[/] {device} is deleted")
+
+
+@app.command("settings")
+def show_settings(device: _Name, url: Url = DEFAULT_URL, token: Token = None) -> None:
+    """Show the settings that an agent uses, without secrets, and which of them were changed from here.
+
+    Example: pi-relay device settings kitchen
+    """
+    out.print_json(data=call("GET", url, f"{_path(device)}/settings", token))
+
+
+@app.command("configure")
+def configure(
+    device: _Name,
+    change: Annotated[
+        list[str], typer.Argument(metavar="SETTING=VALUE…", help="As in its file; `null` takes a change back.")
+    ],
+    url: Url = DEFAULT_URL,
+    token: Token = None,
+) -> None:
+    """Change settings of an agent. It checks them first, and takes them back when it does not come back with them.
+
+    Example: pi-relay device configure kitchen sample_interval_s=10 breathing.period_s=6
+    """
+    wanted: dict[str, Any] = {}
+    for text in change:
+        _put(wanted, *_setting(text))
+    out.print_json(data=call("PATCH", url, f"{_path(device)}/settings", token, wanted))
+
+
+@app.command("log-level")
+def log_level(
+    device: _Name,
+    level: Annotated[LogLevel, typer.Argument(help="The least severe line to write.")],
+    url: Url = DEFAULT_URL,
+    token: Token = None,
+) -> None:
+    """Have an agent log more, or less, until it is started again.
+
+    Example: pi-relay device log-level kitchen debug
+    """
+    call("PUT", url, f"{_path(device)}/log-level", token, {"level": level})
+    out.print(f"[green]✓[/] {device} logs from {level} up")
+
+
+@app.command("restart")
+def restart(device: _Name, url: Url = DEFAULT_URL, token: Token = None) -> None:
+    """Start an agent again; its outputs go off meanwhile.
+
+    Example: pi-relay device restart kitchen
+    """
+    call("POST", url, f"{_path(device)}/restart", token)
+    out.print(f"[green]✓[/] {device} starts again")
+
+
+@app.command("diagnostics")
+def diagnostics(device: _Name, url: Url = DEFAULT_URL, token: Token = None) -> None:
+    """Print everything that helps to find a fault of an agent, as JSON, without secrets.
+
+    Example: pi-relay device diagnostics kitchen | jq .findings
+    """
+    typer.echo(msgspec.json.encode(call("GET", url, f"{_path(device)}/diagnostics", token)).decode())
+
+
+@app.command("versions")
+def versions(url: Url = DEFAULT_URL, token: Token = None, as_json: AsJson = False) -> None:
+    """Show which version runs where.
+
+    Example: pi-relay device versions
+    """
+    known = call("GET", url, "/api/versions", token)
+    if as_json:
+        for one in known:
+            typer.echo(msgspec.json.encode(one).decode())
+        return
+    table = Table("device", "link", "version", "Python", "system", "machine")
+    for one in known:
+        about = one.get("about") or {}
+        table.add_row(
+            one["device"],
+            "[green]online[/]" if one["online"] else "[red]offline[/]",
+            one.get("version") or "original",
+            *(about.get(name) or "–" for name in ("python", "os", "model")),
+        )
+    out.print(table)
+
+
+def _setting(text: str) -> tuple[list[str], Any]:
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise typer.BadParameter(f"{text!r} must look like sample_interval_s=10")
+    try:
+        return name.split("."), msgspec.json.decode(value)
+    except msgspec.DecodeError:
+        # A word without quotes is a word.
+        return name.split("."), value
+
+
+def _put(tree: dict[str, Any], path: list[str], value: Any) -> None:
+    for name in path[:-1]:
+        tree = tree.setdefault(name, {})
+    tree[path[-1]] = value
 
 
 def _path(device: str) -> str:

@@ -11,6 +11,7 @@ from server.doors.welcome import serve
 from server.fanout.port import Port
 from server.security.identity import Gatekeeper, Role, token_from
 from server.security.rate import RateLimit
+from server.services.care import Care
 from server.services.commands import Commands
 from server.services.ingest import Ingest
 from server.services.presence import Presence
@@ -18,6 +19,7 @@ from server.state.devices import Registry
 from shared.contract.events import (
     ACCESSORIES,
     ACCESSORY_STATUS_PUB_PI,
+    CARE_PUB_PI,
     COMMAND_APPLIED_PUB_PI,
     DROP_PUB_PI,
     HEARTBEAT_PUB_PI,
@@ -28,6 +30,7 @@ from shared.contract.events import (
 from shared.contract.payloads import (
     AccessoryStatus,
     Ack,
+    CareReport,
     CommandApplied,
     Dropped,
     Heartbeat,
@@ -62,6 +65,7 @@ class PiDoor:
         presence: Presence,
         ingest: Ingest,
         commands: Commands,
+        care: Care,
     ) -> None:
         self._port = port
         self._guard = guard
@@ -72,6 +76,7 @@ class PiDoor:
         self._presence = presence
         self._ingest = ingest
         self._commands = commands
+        self._care = care
         guard.bind(self._handlers())
         serve(port, Namespace.PI, self._connect, self._disconnect)
 
@@ -85,6 +90,7 @@ class PiDoor:
             MODEL_TRAIN_PUB_PI: self._model_train,
             DROP_PUB_PI: self._dropped,
             HEARTBEAT_PUB_PI: self._heartbeat,
+            CARE_PUB_PI: self._cared,
             COMMAND_APPLIED_PUB_PI: self._applied,
             ACCESSORY_STATUS_PUB_PI: self._further_status,
             **statuses,
@@ -123,6 +129,7 @@ class PiDoor:
         connection = self._guard.forget(sid)
         if connection is not None and connection.device is not None:
             self._presence.disconnected(connection.device, sid)
+            self._care.disconnected(connection.device)
 
     def _named_after(self, environ: Mapping[str, Any]) -> str:
         """A name for a program that tells none: its address, numbered where several share it."""
@@ -149,6 +156,10 @@ class PiDoor:
 
     def _heartbeat(self, connection: Connection, body: Heartbeat) -> Answer:
         return self._presence.heartbeat(_device(connection), body)
+
+    def _cared(self, connection: Connection, body: CareReport) -> Answer:
+        self._care.reported(_device(connection), body)
+        return Ack(ok=True, code=Code.ACCEPTED)
 
     def _applied(self, connection: Connection, body: CommandApplied) -> Answer:
         self._commands.applied(_device(connection), body)

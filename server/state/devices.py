@@ -230,6 +230,7 @@ class Device:
             simulated=self.hello.simulated,
             tags=self.tags,
             profile=self.profile,
+            about=self.hello.about,
             readings=self.readings,
             accessories=tuple(state for state in states if state),
             motion=self.motion,

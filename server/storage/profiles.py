@@ -29,6 +29,10 @@ class ProfileStore:
         """Write a profile and who changed what, in one transaction. Raises `DatabaseFailed`."""
         self._database.write(lambda connection: self.put(connection, profile, change, by))
 
+    def record(self, device: str, change: Mapping[str, Any], by: str) -> None:
+        """Put on record what was done to a device beside its profile. Raises `DatabaseFailed`."""
+        self._database.write(lambda connection: self.note(connection, device, change, by))
+
     def put(self, connection: Connection, profile: DeviceProfile, change: Mapping[str, Any], by: str) -> None:
         """As `save`, in a transaction that is open."""
         body = msgspec.json.encode(profile).decode()

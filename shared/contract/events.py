@@ -212,6 +212,32 @@ MODEL_TRAIN_PUBLISH_SERVER: Final = EventSpec(
     addition=True,
 )
 
+CARE_PUBLISH_SERVER: Final = EventSpec(
+    name="care_publish_server",
+    namespace=Namespace.PI,
+    publisher=Role.RELAY,
+    subscriber=Role.PI,
+    timeout_s=None,
+    broadcast=False,
+    description="Ask something of the agent itself: settings, log level, restart, diagnostics.",
+    payload=payloads.CareRequest,
+    delivery=Delivery.COMMAND,
+    addition=True,
+)
+
+CARE_PUB_PI: Final = EventSpec(
+    name="care_pub_pi",
+    namespace=Namespace.PI,
+    publisher=Role.PI,
+    subscriber=Role.RELAY,
+    timeout_s=30.0,
+    broadcast=False,
+    description="What the agent answers to that.",
+    payload=payloads.CareReport,
+    delivery=Delivery.LIVE,
+    addition=True,
+)
+
 MOTION_PUB_PI: Final = EventSpec(
     name="motion_pub_pi",
     namespace=Namespace.PI,
@@ -489,6 +515,8 @@ ADDITIONS: Final = (
     LED_ON_PUBLISH_SERVER,
     INFRARED_ON_PUBLISH_SERVER,
     MODEL_TRAIN_PUBLISH_SERVER,
+    CARE_PUBLISH_SERVER,
+    CARE_PUB_PI,
     MOTION_PUB_PI,
     MOTION_PUB_CLIENT,
     DROP_PUB_PI,

@@ -350,6 +350,16 @@ class AccessoryStatus(Outboxed, frozen=True, kw_only=True):
     """Why the status is not what the command asked for."""
 
 
+class CareReport(Payload, frozen=True, kw_only=True):
+    """What came of a `CareRequest`."""
+
+    request: Key
+    ok: bool
+    code: Code
+    message: Text = ""
+    text: Annotated[str, Meta(max_length=60_000, description="the answer, as JSON text")] = "null"
+
+
 class CommandApplied(Payload, frozen=True, kw_only=True):
     """A command has driven its pin. What the pin reads back follows, in a status."""
 
@@ -485,6 +495,30 @@ class CommandBody(Payload, frozen=True, kw_only=True):
     """The relay's time, as its acks to heartbeats tell it, after which the command is not executed."""
     cause: Cause | None = None
     """Who wants it; null: a user."""
+
+
+class CareAction(StrEnum):
+    """What a relay may ask of the agent itself."""
+
+    SETTINGS = "settings"
+    """The settings in use, without secrets."""
+    CHANGE = "change"
+    """Change settings: validated, applied, taken back when the agent does not come back with them."""
+    LOG_LEVEL = "log_level"
+    """Until the next restart."""
+    RESTART = "restart"
+    DIAGNOSTICS = "diagnostics"
+    """Everything that helps to find a fault, without secrets."""
+
+
+class CareRequest(Payload, frozen=True, kw_only=True):
+    """Ask something of the agent itself. Acked when it is queued; the answer is a `CareReport`."""
+
+    request: Key
+    action: CareAction
+    change: dict[str, Any] | None = None
+    """For `change`: a tree of settings; null takes one back."""
+    level: Literal["debug", "info", "warning", "error"] | None = None
 
 
 class CheckCommand(CommandBody, frozen=True, kw_only=True):
@@ -650,6 +684,7 @@ class DeviceSnapshot(Payload, frozen=True, kw_only=True):
     accessories: tuple[AccessoryState, ...] = ()
     motion: ClientMotion | None = None
     training: ClientModelTrain | None = None
+    about: "About | None" = None
     reason: Absence | None = None
     flapping: bool = False
     profile: DeviceProfile | None = None
@@ -802,6 +837,16 @@ class Ack(Struct, frozen=True, kw_only=True, omit_defaults=True):
 # --- what a connection says first -----------------------------------------------------------------------------------
 
 
+class About(Payload, frozen=True, kw_only=True):
+    """Which program a device runs, on what."""
+
+    version: Label
+    python: Label
+    os: Label
+    machine: Label
+    model: Label
+
+
 class PiHello(Payload, frozen=True, kw_only=True):
     """The Socket.IO `auth` object of an agent. An original agent sends none."""
 
@@ -821,6 +866,7 @@ class PiHello(Payload, frozen=True, kw_only=True):
     """The ledger whose commands it took last."""
     seq: Count | None = None
     """The highest number of a command that it has taken from that ledger, whatever became of it."""
+    about: About | None = None
     simulated: bool = False
     door: Label | None = None
     """How it is connected, where it is no agent: mqtt, esp32."""

@@ -48,6 +48,7 @@ class PinSwitch:
             with self._pins.closing():
                 if self._rest is not SafeState.KEEP:
                     self._device.value = self._rest is SafeState.ON
+            with self._pins.closing():
                 self._pins.leave(self._device.pin)
                 self._device.close()
 

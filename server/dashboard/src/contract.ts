@@ -18,6 +18,8 @@ export const EVENTS = {
   LED_ON_PUBLISH_SERVER: "LED_on_publish_server",
   INFRARED_ON_PUBLISH_SERVER: "infrared_on_publish_server",
   MODEL_TRAIN_PUBLISH_SERVER: "model_train_publish_server",
+  CARE_PUBLISH_SERVER: "care_publish_server",
+  CARE_PUB_PI: "care_pub_pi",
   MOTION_PUB_PI: "motion_pub_pi",
   MOTION_PUB_CLIENT: "motion_pub_client",
   DROP_PUB_PI: "drop_pub_pi",
@@ -85,6 +87,15 @@ export const QUANTITIES: Record<string, Quantity> = {
 
 /** What *clean* leaves alone. */
 export const SENSOR_ACCESSORIES: readonly string[] = ["infrared_sensor"];
+
+/** Which program a device runs, on what. */
+export interface About {
+  version: string;
+  python: string;
+  os: string;
+  machine: string;
+  model: string;
+}
 
 /** Why a device is offline. */
 export type Absence = "connection_lost" | "ended" | "heartbeat_missed" | "relay_restarted";
@@ -187,6 +198,26 @@ export interface AlertRequest {
 /** Where an alert stands. */
 export type AlertState = "acknowledged" | "closed" | "open";
 
+/** What a relay may ask of the agent itself. */
+export type CareAction = "change" | "diagnostics" | "log_level" | "restart" | "settings";
+
+/** What came of a `CareRequest`. */
+export interface CareReport {
+  request: string;
+  ok: boolean;
+  code: Code;
+  message?: string;
+  text?: string;
+}
+
+/** Ask something of the agent itself. Acked when it is queued; the answer is a `CareReport`. */
+export interface CareRequest {
+  request: string;
+  action: CareAction;
+  change?: Record<string, unknown> | null;
+  level?: "debug" | "error" | "info" | "warning" | null;
+}
+
 /** Why a state is what it is. */
 export type Cause = "clean" | "lease" | "local_fault" | "restart" | "rule" | "user";
 
@@ -283,7 +314,7 @@ export interface ClockStamp {
 }
 
 /** Every code an ack, an `error_pub`, a command result or an HTTP answer may carry. */
-export type Code = "accepted" | "binary_refused" | "busy" | "conflict" | "device_offline" | "duplicate" | "expired" | "forbidden" | "hardware_fault" | "host_refused" | "internal" | "interrupted" | "invalid_payload" | "malformed" | "method_not_allowed" | "no_answer" | "not_found" | "origin_refused" | "queue_full" | "queued" | "rate_limited" | "readback_differs" | "replaced" | "replay_incomplete" | "retired" | "slow_consumer" | "stored" | "superseded" | "too_large" | "unauthenticated" | "unavailable" | "unknown_accessory" | "unknown_alert" | "unknown_command" | "unknown_device" | "unknown_event" | "unknown_group" | "unknown_quantity" | "unknown_rule" | "verified";
+export type Code = "accepted" | "binary_refused" | "busy" | "conflict" | "device_offline" | "duplicate" | "expired" | "forbidden" | "hardware_fault" | "host_refused" | "internal" | "interrupted" | "invalid_payload" | "invalid_setting" | "malformed" | "method_not_allowed" | "no_answer" | "not_found" | "origin_refused" | "queue_full" | "queued" | "rate_limited" | "readback_differs" | "replaced" | "replay_incomplete" | "retired" | "slow_consumer" | "stored" | "superseded" | "too_large" | "unauthenticated" | "unavailable" | "unknown_accessory" | "unknown_alert" | "unknown_command" | "unknown_device" | "unknown_event" | "unknown_group" | "unknown_quantity" | "unknown_rule" | "verified";
 
 /** A command has driven its pin. What the pin reads back follows, in a status. */
 export interface CommandApplied {
@@ -360,6 +391,7 @@ export interface DeviceSnapshot {
   accessories?: Array<AccessoryState>;
   motion?: ClientMotion | null;
   training?: ClientModelTrain | null;
+  about?: About | null;
   reason?: Absence | null;
   flapping?: boolean;
   profile?: DeviceProfile | null;
@@ -537,6 +569,7 @@ export interface PiHello {
   heartbeat_interval_s?: number | null;
   ledger?: string | null;
   seq?: number | null;
+  about?: About | null;
   simulated?: boolean;
   door?: string | null;
   accessories?: Array<AccessoryInfo>;

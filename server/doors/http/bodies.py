@@ -1,7 +1,7 @@
 """Parse what an HTTP request brings, at the edge."""
 
 import re
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from flask import request
 
@@ -23,3 +23,11 @@ def number(name: str, default: int) -> int:
     if not re.fullmatch("[0-9]{1,9}", text):
         raise Refusal(Code.INVALID_PAYLOAD, f"{name}={text[:40]!r} is no number")
     return int(text)
+
+
+def fields(example: str) -> dict[str, Any]:
+    """The request's JSON body, where it must be an object of any fields. Raises `Refusal`, showing an `example`."""
+    body = StrictJson.loads(request.get_data())
+    if not isinstance(body, dict):
+        raise Refusal(Code.INVALID_PAYLOAD, f"the body is an object: {example}")
+    return body

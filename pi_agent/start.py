@@ -1,0 +1,39 @@
+"""Start the agent with what was changed from afar, or without it when it does not work."""
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+
+from pi_agent.app import Agent, build_agent
+from pi_agent.care.changes import Changes, ChangesFile
+from pi_agent.settings import AgentSettings, outbox_path, read_settings
+from shared import logs
+from shared.clock import Clock
+from shared.settings import SettingsError
+
+log = logging.getLogger(__name__)
+
+
+def start(settings: AgentSettings, config: Path | None, environ: Mapping[str, str], clock: Clock) -> Agent:
+    """Build the agent. `settings` are those of the machine alone.
+
+    Raises what `build_agent` raises, for the machine's own settings.
+    """
+    file = ChangesFile(outbox_path(settings.outbox, environ).parent)
+    changes = file.starting()
+    if not changes.settings:
+        return build_agent(settings, environ, clock, config)
+    try:
+        return _build(changes, config, environ, clock)
+    except (SettingsError, OSError) as error:
+        if changes.before is None:
+            # They worked once; what has changed is at the machine, which must not stand still for it.
+            log.error("started without the settings from afar: %s", error)
+            return build_agent(settings, environ, clock, config)
+        return _build(file.undo(str(error)), config, environ, clock)
+
+
+def _build(changes: Changes, config: Path | None, environ: Mapping[str, str], clock: Clock) -> Agent:
+    settings = read_settings(config, environ, changes.settings)
+    logs.set_level(settings.log.level)
+    return build_agent(settings, environ, clock, config)

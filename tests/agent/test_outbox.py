@@ -679,3 +679,25 @@ def test_a_resent_row_is_the_same_row(outbox, clock) -> None:
     first = wire_body(row, "pi", clock)
     clock.advance(3600)
     assert wire_body(outbox.rows([1])[0], "pi", clock) == first
+
+
+def test_a_receipt_comes_back_when_its_event_is_on_disk_and_before_it_can_go(outbox) -> None:
+    kept = []
+    outbox.on_kept = lambda receipts: kept.append((list(receipts), len(held(outbox))))
+    outbox.append(SENSOR_DATA_PUB_PI, {"data": {}, "fail": []}, receipt="first")
+    sample(outbox, commit=False)
+    assert kept == []
+    outbox.step()
+    assert kept == [(["first"], 2)]
+    sample(outbox)
+    assert len(kept) == 1
+
+
+def test_a_receipt_of_an_event_that_memory_had_to_give_up_comes_with_the_record_of_it(outbox, monkeypatch) -> None:
+    kept = []
+    outbox.on_kept = kept.extend
+    monkeypatch.setattr("pi_agent.outbox.outbox._MOST_DRAFTS", 3)
+    for number in range(5):
+        outbox.append(SENSOR_DATA_PUB_PI, {"data": {}, "fail": []}, receipt=number)
+    outbox.step()
+    assert kept == [0, 1, 2, 3, 4]

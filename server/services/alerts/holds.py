@@ -56,22 +56,22 @@ class Holds:
         self._holds: dict[tuple[str, str, Action], _Hold] = {}
 
     def follow(self, alert: Alert, rule: Rule | None) -> None:
-        """An alert is as it is: hold what its rule wants held, or let go of it."""
-        command = rule.command if rule is not None else None
+        """An alert, or its rule, is as it is: hold what the rule wants held, and let go of all else."""
+        command = rule.command if rule is not None and alert.state is not AlertState.CLOSED else None
         device = (command.device or alert.device) if command is not None else None
-        if rule is None or command is None or device is None:
-            return
-        key = (device, command.accessory, command.action)
-        if alert.state is AlertState.CLOSED:
-            hold = self._holds.get(key)
-            if hold is not None:
+        wanted = (device, command.accessory, command.action) if command is not None and device is not None else None
+        for key, hold in list(self._holds.items()):
+            if key != wanted and alert.alert in hold.alerts:
                 hold.alerts.discard(alert.alert)
                 if not hold.alerts:
                     del self._holds[key]
                     self._let_go(hold)
+        if wanted is None or rule is None or command is None:
             return
-        hold = self._holds.setdefault(key, _Hold(device, command, rule.name))
+        hold = self._holds.setdefault(wanted, _Hold(wanted[0], command, rule.name))
         hold.alerts.add(alert.alert)
+        if hold.command != command:
+            hold.command, hold.rule, hold.due_s = command, rule.name, 0.0
 
     def came(self, device: str) -> None:
         """A device is back: it gets what it missed."""

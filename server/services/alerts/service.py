@@ -17,7 +17,7 @@ from server.services.alerts.notifier import Notifier
 from server.state.devices import Device, Registry
 from server.storage.alerts import AlertStore, Notification
 from server.storage.behind import WriteBehind
-from shared.clock import Clock, parse_iso_utc
+from shared.clock import Clock, iso_utc, parse_iso_utc
 from shared.contract.events import ALERT_PUB_CLIENT
 from shared.contract.payloads import Alert, AlertState, SensorData, Severity
 from shared.contract.quantities import QUANTITIES
@@ -72,9 +72,7 @@ class Alerts:
         }
         self._notifier.restore(known.waiting, known.last_notification, self._store.dead())
         self.engine.restore(known.alerts, ages)
-        rules = self._all_rules()
-        for alert in self.engine.open:
-            self._holds.follow(alert, rules.get(alert.rule))
+        self._hold()
         for device in self._registry:
             self._refresh(device)
         for rule in self._all_rules().values():
@@ -181,6 +179,7 @@ class Alerts:
         self._store.put_rule(rule, by)
         self._made[rule.name] = rule
         self.engine.set_rules(self._all_rules().values(), by)
+        self._hold()
         log.info("alert rule set: rule=%s by=%s", rule.name, by)
         for device in self._registry:
             self._refresh(device)
@@ -196,19 +195,16 @@ class Alerts:
         log.info("alert rule removed: rule=%s by=%s", name, by)
 
     def test(self, name: str, by: str) -> list[Notification]:
-        """Send what an alert of this rule would send, and say that it is a test. Raises `Refusal`: `unknown_rule`,
-        `conflict` where it notifies nobody.
-        """
+        """Send what its alerts would send. Raises `Refusal`: `unknown_rule`, `conflict` where it notifies nobody."""
         rule = self.rule(name)
         if not rule.notify:
             raise Refusal(Code.CONFLICT, f"rule {name!r} notifies nobody: it has no `notify`")
-        now = self._clock.now().strftime("%Y-%m-%dT%H:%M:%S.000Z")
         alert = Alert.build(
             alert=f"test-{self._last}-{rule.name}"[:64].replace(".", "-"),
             rule=rule.name,
             severity=rule.severity,
             state=AlertState.OPEN,
-            opened_at=now,
+            opened_at=iso_utc(self._clock.now()),
             message=f"a test of this rule by {by}: nothing has happened",
         )
         news = self._notifier.address(alert, rule.notify, "test")
@@ -233,6 +229,12 @@ class Alerts:
 
     def _all_rules(self) -> dict[str, Rule]:
         return self._made | {rule.name: rule for rule in self._settings.rules}
+
+    def _hold(self) -> None:
+        """Rules may want other things switched than before."""
+        rules = self._all_rules()
+        for alert in self.engine.open:
+            self._holds.follow(alert, rules.get(alert.rule))
 
     def _require_made(self, name: str) -> None:
         if any(rule.name == name for rule in self._settings.rules):

@@ -152,6 +152,23 @@ def test_two_alerts_hold_one_accessory_until_both_have_closed(site):
     assert house.switched == ["on", "off"]
 
 
+def test_a_rule_that_is_changed_lets_go_of_what_it_held(site):
+    house = site()
+    house.come()
+    fan = {"action": "on", "accessory": "breath_light", "lease_s": 30}
+    hot = {"name": "hot", "quantity": "temperature", "above": 30.0}
+    house.alerts.put_rule(msgspec.convert(hot | {"command": fan}, Rule), "anna")
+    house.read(31)
+    house.wait(1)
+    house.alerts.put_rule(msgspec.convert(hot | {"command": fan | {"lease_s": 60}}, Rule), "anna")
+    house.wait(1)
+    assert house.switched == ["on", "on"]
+    house.alerts.put_rule(msgspec.convert(hot, Rule), "anna")
+    assert house.switched == ["on", "on", "off"]
+    house.wait(60, beat=("pi",))
+    assert len(house.switched) == 3
+
+
 def test_a_hold_outlives_the_relay_and_waits_for_its_device(site):
     fan = {"action": "on", "accessory": "breath_light", "lease_s": 30}
     house = site({"rules": [HOT | {"notify": [], "command": fan}]})

@@ -6,8 +6,9 @@ from datetime import datetime
 
 import msgspec
 
-from server.state.schedule import Schedule
-from shared.clock import iso_utc, local_text, parse_iso_utc
+from server.state.accessory import AccessoryRecord
+from server.state.readings import Readings
+from shared.clock import iso_utc, local_text
 from shared.contract.events import ACCESSORIES, accessory_events
 from shared.contract.payloads import (
     Absence,
@@ -20,28 +21,11 @@ from shared.contract.payloads import (
     DeviceProfile,
     DeviceSnapshot,
     Heartbeat,
-    LastReading,
     PiHello,
-    Quality,
     SensorData,
     extend,
 )
-from shared.contract.quantities import QUANTITIES
 from shared.errors import Code, Refusal
-
-
-@dataclass
-class AccessoryRecord:
-    """The three truths of one accessory: desired, reported, and (from its device) the link."""
-
-    name: str
-    desired: bool | None = None
-    by: str | None = None
-    """Who gave the command that made it what it is; None where no command did."""
-    reported: AccessoryStatus | None = None
-    reported_at: datetime | None = None
-    since: str | None = None
-    """When it became what it is; None where nobody saw it change."""
 
 
 @dataclass
@@ -56,7 +40,7 @@ class Device:
     """True for a program that speaks only the original's bodies: it acks no command."""
     profile: DeviceProfile = field(kw_only=True)
     accessories: dict[str, AccessoryRecord] = field(default_factory=dict)
-    readings: dict[str, LastReading] = field(default_factory=dict)
+    readings: Readings = field(default_factory=Readings)
     motion: ClientMotion | None = None
     training: ClientModelTrain | None = None
     heartbeat: Heartbeat | None = None
@@ -74,7 +58,6 @@ class Device:
     """The one before the program that is connected now ended without saying so."""
     commands: dict[str, CommandResult] = field(default_factory=dict)
     """Where each command stands that has no final result yet, by id."""
-    _schedules: dict[str, Schedule] = field(default_factory=dict)
     _as_of: dict[str, str] = field(default_factory=dict)
     """Of each kind of news, when the newest was taken."""
 
@@ -124,42 +107,14 @@ class Device:
 
     def note_readings(self, body: SensorData, now: datetime) -> tuple[str, ...]:
         """Take the values of a round that are not older than what is known. Returns their quantities."""
-        taken_at = body.taken_at or iso_utc(now)
-        taken_s = parse_iso_utc(taken_at).timestamp()
-        news = []
-        for name, value in body.data.items():
-            if not self._is_news(f"reading {name}", body.taken_at, now):
-                continue
-            schedule = self._schedules.setdefault(name, Schedule())
-            self._read(name, value, taken_at, body.quality.get(name), schedule.note(taken_s, self._round_s))
-            news.append(name)
-        return tuple(news)
+        news = tuple(name for name in body.data if self._is_news(f"reading {name}", body.taken_at, now))
+        self.readings.take(body, news, body.taken_at or iso_utc(now), self.hello.sample_interval_s)
+        return news
 
     def note_value(self, quantity: str, value: float, taken_at: str) -> None:
-        """Take the newest value that is stored: the newest round may have had none, or not this quantity."""
-        known = self.readings.get(quantity)
-        if known is None:
-            self._as_of.setdefault(f"reading {quantity}", taken_at)
-            self._read(quantity, value, taken_at, None, Schedule().note(0.0, self._round_s))
-        elif known.value_at is None:
-            self.readings[quantity] = msgspec.structs.replace(known, value_at=taken_at)
-
-    @property
-    def _round_s(self) -> float | None:
-        return self.hello.sample_interval_s
-
-    def _read(
-        self, name: str, value: float | None, taken_at: str, quality: Quality | None, stale_after_s: float | None
-    ) -> None:
-        known = self.readings.get(name)
-        self.readings[name] = LastReading(
-            value=value,
-            unit=QUANTITIES[name].unit if name in QUANTITIES else "",
-            taken_at=taken_at,
-            quality=quality,
-            stale_after_s=stale_after_s,
-            value_at=taken_at if value is not None else known.value_at if known is not None else None,
-        )
+        """Take the newest value that is stored, where the newest round does not tell it."""
+        self._as_of.setdefault(f"reading {quantity}", taken_at)
+        self.readings.recall(quantity, value, taken_at, self.hello.sample_interval_s)
 
     def note_motion(self, frame: ClientMotion, now: datetime) -> None:
         """Take a movement that is not older than what is known."""

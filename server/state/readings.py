@@ -1,0 +1,47 @@
+"""The newest value of each quantity of one device, for how long it is what is now, and since when there is none."""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from server.state.schedule import Schedule
+from shared.clock import parse_iso_utc
+from shared.contract.payloads import LastReading, SensorData
+from shared.contract.quantities import QUANTITIES
+
+
+class Readings(dict[str, LastReading]):
+    """Quantity to newest value."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._schedules: dict[str, Schedule] = {}
+
+    def take(self, body: SensorData, names: Iterable[str], taken_at: str, round_s: float | None) -> None:
+        """Take the quantities `names` of a round; the device's rounds are every `round_s`, if it says so."""
+        taken_s = parse_iso_utc(taken_at).timestamp()
+        for name in names:
+            value, known = body.data[name], self.get(name)
+            self[name] = LastReading(
+                value=value,
+                unit=_unit(name),
+                taken_at=taken_at,
+                quality=body.quality.get(name),
+                stale_after_s=self._schedules.setdefault(name, Schedule()).note(taken_s, round_s),
+                value_at=taken_at if value is not None else known.value_at if known is not None else None,
+            )
+
+    def recall(self, name: str, value: float, taken_at: str, round_s: float | None) -> None:
+        """Take the newest value that is stored: the newest round may have had none, or not this quantity."""
+        known = self.get(name)
+        if known is None:
+            stale_after_s = Schedule().note(0.0, round_s)
+            self[name] = LastReading(
+                value=value, unit=_unit(name), taken_at=taken_at, stale_after_s=stale_after_s, value_at=taken_at
+            )
+        elif known.value_at is None:
+            self[name] = msgspec.structs.replace(known, value_at=taken_at)
+
+
+def _unit(quantity: str) -> str:
+    return QUANTITIES[quantity].unit if quantity in QUANTITIES else ""

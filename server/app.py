@@ -2,14 +2,10 @@
 
 import logging
 import math
-import signal
-import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import gevent
 from flask import Flask
-from gevent.event import Event
 
 from server import listener
 from server.alerting import Alerting
@@ -62,20 +58,11 @@ from server.storage.retention import Retention
 from server.storage.space import DiskSpace
 from server.storage.tokens import Tokens
 from server.upkeep import Upkeep, open_database
-from shared import VERSION, logs, sdnotify
-from shared.clock import Clock, SystemClock
+from shared.clock import Clock
 from shared.contract.payloads import FINAL_STATES, CommandResult, CommandState
 from shared.contract.spec import Namespace
-from shared.settings import SettingsError
 
 log = logging.getLogger(__name__)
-
-_TICK_S = 0.1
-_SWEEP_S = 1.0
-_REVOKED_S = 3.0
-_SETTLE_S = 5.0
-_STOP_S = 5.0
-_PET_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -235,88 +222,6 @@ def create_app(settings: RelaySettings, storage: Storage, clock: Clock) -> Relay
     guards = (pi_guard, client_guard, root_guard)
     ticking = (commands.tick, temperature.tick, home_assistant.tick)
     return Relay(flask, port, doors, guards, storage, (mqtt, home_assistant), alerting, ticking)
-
-
-def serve(settings: RelaySettings) -> None:
-    """Run a relay until SIGTERM or SIGINT. Raises `SettingsError` when it cannot start."""
-    logs.configure(settings.log.level, settings.log.format)
-    clock = SystemClock()
-    bound = listener.listen(settings)
-    storage = Storage.open(settings.database_url(), settings.retention, clock)
-    try:
-        _require_tokens(settings, storage.tokens)
-        _run(settings, bound, create_app(settings, storage, clock))
-    finally:
-        storage.close()
-
-
-def _run(settings: RelaySettings, bound: socket.socket, relay: Relay) -> None:
-    """Serve until a signal comes. Raises `SystemExit` when a task has died."""
-    server = listener.http_server(bound, relay.flask, settings.limits.connections)
-    stopping = Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        gevent.signal_handler(number, stopping.set)
-    owned = [
-        _every(_TICK_S, relay.tick, stopping),
-        _every(_SWEEP_S, relay.sweep, stopping),
-        _every(_REVOKED_S, relay.expel_revoked, stopping),
-        _every(_SETTLE_S, relay.storage.tick, stopping),
-    ]
-    if (pet_s := sdnotify.watchdog_interval_s()) is not None:
-        # On the hub that serves everybody, beside tasks whose death ends the relay: what it tells is that they work.
-        owned.append(_every(min(pet_s, _PET_S), _pet, stopping))
-    server.start()
-    for side in relay.brokers:
-        side.start()
-    host, port = bound.getsockname()[:2]
-    name = f"[{host}]" if ":" in host else host
-    log.info("relay ready: url=http://%s:%d version=%s demo=%s", name, port, VERSION, settings.demo)
-    sdnotify.notify("READY=1")
-    stopping.wait()
-    log.info("relay stops")
-    sdnotify.notify("STOPPING=1")
-    for side in relay.brokers:
-        side.stop()
-    server.close()
-    # Before the connections end: that says nothing of the devices.
-    relay.alerting.availability.end()
-    relay.port.shut()
-    server.stop(timeout=_STOP_S)
-    relay.alerting.behind.close()
-    if not all(task.value for task in gevent.joinall(owned, timeout=_STOP_S)):
-        raise SystemExit(1)
-
-
-def _pet() -> None:
-    sdnotify.notify("WATCHDOG=1")
-
-
-def _every(interval_s: float, work: Callable[[], None], stopping: Event) -> "gevent.Greenlet[[], bool]":
-    """Call `work` again and again until the relay stops. When it fails, the relay ends: systemd restarts it.
-
-    The task's value is whether it has come to its end.
-    """
-
-    def run() -> bool:
-        try:
-            while not stopping.wait(interval_s):
-                work()
-            return True
-        except Exception:
-            log.exception("a task of the relay died: task=%s", getattr(work, "__qualname__", work))
-            stopping.set()
-            return False
-
-    return gevent.spawn(run)
-
-
-def _require_tokens(settings: RelaySettings, tokens: Tokens) -> None:
-    if settings.demo or any(token.revoked_at is None for token in tokens.list()):
-        return
-    remedy = "pi-relay token add NAME --role device|viewer|operator"
-    if not settings.is_loopback():
-        raise SettingsError("host", settings.host, f"nobody could connect: there is no token yet; add one: {remedy}")
-    log.warning("no token yet, nobody can connect: add one with %s, or use --demo", remedy)
 
 
 def _finding(tokens: Tokens) -> Callable[[str], Identity | None]:

@@ -24,7 +24,7 @@ def serve(
 
     Example: pi-relay token add kitchen --role device; pi-relay serve --host 0.0.0.0 --insecure-lan
     """
-    from server import app, settings
+    from server import run, settings
 
     given = {"host": host, "port": port, "demo": demo or None, "insecure_lan": insecure_lan or None}
     overrides = {
@@ -34,7 +34,7 @@ def serve(
     }
     try:
         loaded = settings.load(config, {**os.environ, **overrides})
-        app.serve(loaded)
+        run.serve(loaded)
     except SettingsError as error:
         fail(str(error), EXIT_USAGE)
     except DatabaseFailed as failure:

@@ -2,7 +2,7 @@
 
 from gevent.event import Event
 
-from server.app import _every
+from server.run import every
 
 
 def test_a_task_that_fails_stops_the_relay_and_says_so() -> None:
@@ -11,13 +11,13 @@ def test_a_task_that_fails_stops_the_relay_and_says_so() -> None:
     def work() -> None:
         raise RuntimeError("damaged")
 
-    task = _every(0.001, work, stopping)
+    task = every(0.001, work, stopping)
     assert stopping.wait(5)
     assert task.get(timeout=5) is False
 
 
 def test_a_task_ends_well_when_the_relay_stops() -> None:
     stopping = Event()
-    task = _every(0.001, lambda: None, stopping)
+    task = every(0.001, lambda: None, stopping)
     stopping.set()
     assert task.get(timeout=5) is True

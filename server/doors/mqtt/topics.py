@@ -1,13 +1,14 @@
 """What a message of an MQTT sensor says: pure functions from topic and bytes to a device and its readings."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import msgspec
 from paho.mqtt.client import topic_matches_sub
 
+from server.doors.moment import moment
 from server.settings import MqttTopic
-from shared.clock import iso_utc, local_text, parse_iso_utc
+from shared.clock import iso_utc, local_text
 from shared.contract.payloads import Count, DeviceId, Key, SensorData, parse
 from shared.errors import Code, Refusal
 from shared.wire import StrictJson
@@ -19,8 +20,6 @@ FIELDS = (
     *("co2", "alcohol", "toluene", "acetone", "flameDetected", "flameIntensity"),
 )
 """What the original's pages are told of a device, in its order."""
-_LATEST_MS = 1e11
-"""A Unix time above this one is in milliseconds."""
 
 
 class Message(msgspec.Struct, frozen=True):
@@ -49,21 +48,6 @@ def read(topic: str, payload: bytes | bytearray, topics: tuple[MqttTopic, ...], 
     if "stream" in fields and "id" in fields:
         body |= {"stream": parse(Key, fields["stream"]), "id": parse(Count, fields["id"])}
     return Message(device, SensorData.build(**body), told is not None)
-
-
-def moment(told: object) -> datetime:
-    """A time stamp: Unix time in seconds or milliseconds, or ISO 8601 with a zone. Raises `Refusal`."""
-    try:
-        if isinstance(told, str):
-            return parse_iso_utc(told)
-        if isinstance(told, int | float) and not isinstance(told, bool) and told >= 0:
-            return datetime.fromtimestamp(told / 1e3 if told > _LATEST_MS else told, UTC)
-    except (ValueError, OverflowError, OSError):
-        pass
-    raise Refusal(
-        Code.INVALID_PAYLOAD,
-        f"timestamp {str(told)[:40]!r} is neither Unix time (s or ms) nor ISO 8601 with a zone",
-    )
 
 
 def _device(topic: str, fields: dict[str, Any], mapping: MqttTopic) -> str:

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from server.fanout.port import Port
@@ -11,14 +12,14 @@ from server.security.identity import Identity
 from server.security.rate import RateLimit
 from shared.contract.door_events import EVERY_DOOR
 from shared.contract.events import CATALOGUE, ERROR_PUB
-from shared.contract.payloads import Ack, ErrorBody, parse
+from shared.contract.payloads import Ack, ErrorBody, Payload, parse
 from shared.contract.spec import EventSpec, Namespace, Role
 from shared.errors import Code, Refusal
 from shared.wire import Inbound
 
 log = logging.getLogger(__name__)
 
-Answer = Ack | tuple[Any, ...]
+Answer = Ack | Payload | tuple[Any, ...]
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,8 @@ class Connection:
 
 
 Handler = Callable[[Connection, Any], Answer]
+Tell = Callable[[str, Refusal], Answer]
+"""Tells the sender of an event, by its sid, why it is refused, and returns the ack."""
 
 
 class Guard:
@@ -45,14 +48,21 @@ class Guard:
         self._metrics = metrics
         self._connections: dict[str, Connection] = {}
         self._told: dict[str, set[Code]] = {}
+        self._tells: dict[str, Tell] = {}
 
-    def bind(self, handlers: Mapping[EventSpec, Handler]) -> None:
-        """Serve `handlers`. Raises `ValueError` unless they are just what the catalogue says the relay takes here."""
+    def bind(
+        self, handlers: Mapping[EventSpec, Handler], tells: Mapping[EventSpec, Tell] = MappingProxyType({})
+    ) -> None:
+        """Serve `handlers`. An event in `tells` has words of its own for a refusal; all others say `error_pub`.
+
+        Raises `ValueError` unless the handlers are just what the catalogue says the relay takes here.
+        """
         ours = (spec for spec in CATALOGUE + EVERY_DOOR if spec.namespace is self._namespace)
         taken = {spec for spec in ours if spec.subscriber is Role.RELAY}
         if set(handlers) != taken:
             names = sorted(spec.name for spec in set(handlers) ^ taken)
             raise ValueError(f"{self._namespace}: the handlers and the catalogue differ in {', '.join(names)}")
+        self._tells = {spec.name: tell for spec, tell in tells.items()}
         for spec, handler in handlers.items():
             self._port.on(spec.name, self._namespace, self._handler(spec, handler))
         self._port.on("*", self._namespace, self._unknown)
@@ -122,8 +132,10 @@ class Guard:
             raise Refusal(Code.INVALID_PAYLOAD, f"an event has one body; this one has {len(inbound.args)}")
         return inbound.args[0]
 
-    def _refused(self, sid: str, event: str, inbound: Inbound, refusal: Refusal) -> Ack:
+    def _refused(self, sid: str, event: str, inbound: Inbound, refusal: Refusal) -> Answer:
         self._metrics.refusal(self._namespace, refusal.code)
+        if (tell := self._tells.get(event)) is not None:
+            return tell(sid, refusal)
         if not inbound.wants_ack:
             body = ErrorBody.build(
                 code=refusal.code, message=refusal.message[:500], event=event[:64], retry=refusal.retry

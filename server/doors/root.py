@@ -5,10 +5,11 @@ A connection without a `type` gets every text event of these doors, `type=fronte
 """
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Protocol
 from urllib.parse import parse_qs
 
-from server.doors.guard import Connection, Guard, Handler
+from server.doors.guard import Connection, Guard, Handler, Tell
 from server.doors.welcome import serve
 from server.fanout.port import Port
 from server.security.identity import Gatekeeper, Identity, Role, token_from
@@ -46,12 +47,20 @@ class Part(Protocol):
 class RootDoor:
     """Lets connections in, and tells the parts."""
 
-    def __init__(self, port: Port, guard: Guard, gatekeeper: Gatekeeper, parts: Sequence[Part]) -> None:
+    def __init__(
+        self,
+        port: Port,
+        guard: Guard,
+        gatekeeper: Gatekeeper,
+        parts: Sequence[Part],
+        tells: Mapping[EventSpec, Tell] = MappingProxyType({}),
+    ) -> None:
+        """`tells`: see `Guard.bind`."""
         self._port = port
         self._guard = guard
         self._gatekeeper = gatekeeper
         self._parts = parts
-        guard.bind({spec: handler for part in parts for spec, handler in part.handlers().items()})
+        guard.bind({spec: handler for part in parts for spec, handler in part.handlers().items()}, tells)
         serve(port, Namespace.ROOT, self._connect, self._disconnect)
 
     def _connect(self, sid: str, environ: Mapping[str, Any], auth: object) -> None:
@@ -65,8 +74,7 @@ class RootDoor:
 
     def _welcome(self, connection: Connection, kind: str | None) -> None:
         """Once the peer knows that it is connected."""
-        # A device's token shows nobody else's readings.
-        if connection.identity.role is not Role.DEVICE or connection.identity.token is None:
+        if watches(connection.identity):
             room = {None: EVERYTHING, FRONTEND: STRESS_PAGES}.get(kind)
             if room is not None:
                 self._port.join(connection.sid, Namespace.ROOT, room)
@@ -86,15 +94,20 @@ class RootDoor:
                 part.left(connection)
 
 
-def sender(connection: Connection, claimed: str | None, otherwise: str) -> str:
-    """The device in whose name a connection of these doors may send.
+def watches(identity: Identity) -> bool:
+    """Whether it may see what others send: a device's token shows nobody else's readings."""
+    return identity.token is None or identity.role is not Role.DEVICE
+
+
+def sender(identity: Identity, claimed: str | None, otherwise: str) -> str:
+    """The device in whose name a peer of these doors may send.
 
     Outside demo mode the token decides, whatever the body says. Raises `Refusal` with `forbidden` for a viewer.
     """
-    if connection.identity.token is None:
+    if identity.token is None:
         return claimed or otherwise
-    connection.identity.require(Role.DEVICE)
-    return connection.identity.name
+    identity.require(Role.DEVICE)
+    return identity.name
 
 
 def _device_of(identity: Identity) -> str | None:

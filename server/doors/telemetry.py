@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from server.doors.guard import Answer, Connection, Handler
-from server.doors.root import EVERYTHING, sender
+from server.doors.root import EVERYTHING, sender, watches
 from server.fanout.port import Port
 from server.security.identity import Role
 from shared.contract import telemetry_proto
@@ -51,7 +51,7 @@ class TelemetryDoor:
 
     def joined(self, connection: Connection, kind: str | None) -> None:
         """See `Part`."""
-        if kind == LOGGER and _may_log(connection):
+        if kind == LOGGER and watches(connection.identity):
             self._move(connection.sid, (EVERY_SOURCE,))
 
     def left(self, connection: Connection) -> None:
@@ -65,7 +65,7 @@ class TelemetryDoor:
             packet = parse(TelemetryPacket, body)
         else:
             raise Refusal(Code.INVALID_PAYLOAD, "a packet is an object, or a protobuf message")
-        source = sender(connection, packet.source, "")
+        source = sender(connection.identity, packet.source, "")
         rooms = [EVERY_SOURCE] + ([source_room(source)] if source else [])
         if not isinstance(body, bytes):
             rooms.append(EVERYTHING)
@@ -73,7 +73,7 @@ class TelemetryDoor:
         return Ack(ok=True, code=Code.ACCEPTED)
 
     def _choose(self, connection: Connection, body: TelemetryChoice) -> Answer:
-        if not _may_log(connection):
+        if not watches(connection.identity):
             connection.identity.require(Role.VIEWER, Role.OPERATOR)
         self._move(connection.sid, tuple(map(source_room, body.sources)) or (EVERY_SOURCE,))
         return Ack(ok=True, code=Code.ACCEPTED)
@@ -85,8 +85,3 @@ class TelemetryDoor:
         self._rooms[sid] = rooms
         for room in rooms:
             self._port.join(sid, Namespace.ROOT, room)
-
-
-def _may_log(connection: Connection) -> bool:
-    """A device's token lets nobody read what others send."""
-    return connection.identity.token is None or connection.identity.role is not Role.DEVICE

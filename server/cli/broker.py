@@ -27,7 +27,7 @@ def broker(
     mosquitto = None if own else shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin")
     if mosquitto is not None:
         with tempfile.NamedTemporaryFile("w", suffix=".conf", delete=False) as file:
-            file.write(f"listener {port} 127.0.0.1\nallow_anonymous true\n")
+            file.write(f"listener {port} 127.0.0.1\nallow_anonymous true\nlog_type error\nlog_type warning\n")
         # It reads its settings once, at the start; the file is as small as it is public.
         os.execv(mosquitto, [mosquitto, "-c", file.name])  # noqa: S606 - the program that the user installed
     with contextlib.suppress(KeyboardInterrupt):

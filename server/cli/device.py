@@ -101,6 +101,23 @@ def replace(
     _tell(call("POST", url, f"{_path(new)}/replace", token, {"old": old}), as_json)
 
 
+@app.command("merge")
+def merge(
+    device: _Name,
+    into: Annotated[str, typer.Argument(metavar="INTO", help="Under whose name it goes on.")],
+    yes: _Yes = False,
+    url: Url = DEFAULT_URL,
+    token: Token = None,
+    as_json: AsJson = False,
+) -> None:
+    """Put what one device has recorded together with another's: two names that were one all the time.
+
+    Example: pi-relay device merge raspberrypi kitchen
+    """
+    _sure(yes, f"Put all that {device} has recorded together with {into}, and forget {device}?")
+    _tell(call("POST", url, f"{_path(device)}/merge", token, {"into": into}), as_json)
+
+
 @app.command("delete")
 def delete(device: _Name, yes: _Yes = False, url: Url = DEFAULT_URL, token: Token = None) -> None:
     """Delete a device with all that it has recorded. There is no way back but a backup.

@@ -71,6 +71,11 @@ def test_a_retired_device_is_kept_out_and_one_that_is_replaced_goes_on_under_the
         assert relay.device("old") == {}
         assert completeness(relay, "new") == counts["old"] + counts["new"]
         assert relay.cli("doctor").returncode == 0
+        with processes.agent(tmp_path / "third", relay.url, "third"):
+            processes.wait_for("readings", lambda: temperature(relay, "third"))
+        together = completeness(relay, "new") + completeness(relay, "third")
+        assert relay.cli("device", "merge", "third", "new", "--yes").returncode == 0
+        assert completeness(relay, "new") == together
         assert relay.cli("device", "delete", "new", "--yes").returncode == 0
         assert relay.get("/api/devices")["devices"] == []
         assert relay.cli("device", "delete", "new", "--yes").returncode == 1

@@ -22,8 +22,15 @@ class Replacement(Payload, frozen=True, kw_only=True):
     """The device whose history goes on under this one's name."""
 
 
+class Merge(Payload, frozen=True, kw_only=True):
+    """The body of `POST /api/devices/{id}/merge`."""
+
+    into: DeviceId
+    """The device under whose name this one's history goes on."""
+
+
 def device_routes(gatekeeper: Gatekeeper, registry: Registry, snapshots: Snapshots, profiles: Profiles) -> Blueprint:
-    """`/api/devices`: list, show, change, retire, replace, delete."""
+    """`/api/devices`: list, show, change, retire, replace, merge, delete."""
     routes = Blueprint("devices", __name__)
 
     @routes.get("/api/devices")
@@ -50,6 +57,11 @@ def device_routes(gatekeeper: Gatekeeper, registry: Registry, snapshots: Snapsho
     def replace(device: str) -> Response:
         by = allow(gatekeeper, Role.OPERATOR).name
         return answer(profiles.replace(body_as(Replacement).old, device, by))
+
+    @routes.post("/api/devices/<device>/merge")
+    def merge(device: str) -> Response:
+        by = allow(gatekeeper, Role.OPERATOR).name
+        return answer(profiles.replace(device, body_as(Merge).into, by))
 
     @routes.delete("/api/devices/<device>")
     def delete(device: str) -> Response:

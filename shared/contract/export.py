@@ -4,19 +4,17 @@
 """
 
 import argparse
-import inspect
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
-from shared.contract import CONTRACT_VERSION, payloads, telemetry_proto
+from shared.contract import CONTRACT_VERSION, telemetry_proto
 from shared.contract.door_events import EVERY_DOOR
 from shared.contract.events import ACCESSORIES, CATALOGUE
 from shared.contract.quantities import QUANTITIES
+from shared.contract.schemas import EXTRA_TYPES, NOTE, components, schema_files
 from shared.contract.spec import EventSpec
 from shared.errors import MEANING, RETRYABLE
 
@@ -24,29 +22,18 @@ ROOT = Path(__file__).parents[2]
 EVENTS_MD = "docs/EVENTS.md"
 SCHEMAS = "docs/schemas"
 TYPESCRIPT = "server/dashboard/src/contract.ts"
-_NOTE = "Generated from shared/contract by `make contract`; edit it there."
-_REF = "#/$defs/{name}"
-_EXTRA_TYPES = (payloads.Ack, payloads.PiHello, payloads.ClientHello)
 
 
 def generate() -> dict[str, str]:
     """Every generated file: its path below the project's root, and its text."""
-    kinds = sorted(
-        {spec.payload for spec in CATALOGUE + EVERY_DOOR} | set(_EXTRA_TYPES), key=lambda kind: kind.__name__
-    )
-    _, components = msgspec.json.schema_components(kinds, ref_template=_REF)
-    for schema in components.values():
-        if "description" in schema:
-            # Python 3.13 takes the indentation out of a docstring; the files are the same whoever writes them.
-            schema["description"] = inspect.cleandoc(schema["description"])
+    known = components()
     files = {
-        EVENTS_MD: _events_md(components),
-        TYPESCRIPT: _typescript(components),
-        telemetry_proto.PROTO_FILE: telemetry_proto.proto_text(_NOTE),
+        EVENTS_MD: _events_md(known),
+        TYPESCRIPT: _typescript(known),
+        telemetry_proto.PROTO_FILE: telemetry_proto.proto_text(NOTE),
     }
-    for kind in kinds:
-        schema = _standalone(kind.__name__, components)
-        files[f"{SCHEMAS}/{kind.__name__}.json"] = json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+    for name, schema in schema_files().items():
+        files[f"{SCHEMAS}/{name}.json"] = json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
     return files
 
 
@@ -82,46 +69,14 @@ def _read(path: Path) -> str | None:
     return path.read_text(encoding="utf-8") if path.exists() else None
 
 
-# --- JSON Schema ----------------------------------------------------------------------------------------------------
-
-
-def _standalone(name: str, components: Mapping[str, Any]) -> dict[str, Any]:
-    """The schema of one body with just the definitions that it needs."""
-    needed: dict[str, Any] = {}
-    waiting = [name]
-    while waiting:
-        current = waiting.pop()
-        if current not in needed:
-            needed[current] = components[current]
-            waiting.extend(_references(components[current]))
-    body = needed.pop(name)
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$comment": _NOTE,
-        **body,
-        **({"$defs": dict(sorted(needed.items()))} if needed else {}),
-    }
-
-
-def _references(schema: Any) -> Iterator[str]:
-    if isinstance(schema, Mapping):
-        if "$ref" in schema:
-            yield schema["$ref"].rpartition("/")[2]
-        for value in schema.values():
-            yield from _references(value)
-    elif isinstance(schema, list | tuple):
-        for value in schema:
-            yield from _references(value)
-
-
 # --- documentation --------------------------------------------------------------------------------------------------
 
 
-def _events_md(components: Mapping[str, Any]) -> str:
+def _events_md(known: Mapping[str, Any]) -> str:
     lines = [
         "# Events",
         "",
-        f"<!-- {_NOTE} -->",
+        f"<!-- {NOTE} -->",
         "",
         f"Contract {CONTRACT_VERSION}. System is the agent, Flask the relay. The timeout is how long the publisher",
         "waits for the ack, in seconds. A broadcast reaches every subscriber in the namespace; addressed to one",
@@ -148,9 +103,9 @@ def _events_md(components: Mapping[str, Any]) -> str:
     by_payload: dict[str, list[EventSpec]] = {}
     for spec in CATALOGUE + EVERY_DOOR:
         by_payload.setdefault(spec.payload.__name__, []).append(spec)
-    documented = dict.fromkeys([*by_payload, *(kind.__name__ for kind in _EXTRA_TYPES), *sorted(components)])
+    documented = dict.fromkeys([*by_payload, *(kind.__name__ for kind in EXTRA_TYPES), *sorted(known)])
     for name in documented:
-        schema = components[name]
+        schema = known[name]
         if schema.get("type") == "object":
             lines += _body(name, schema, by_payload.get(name, []))
         elif "enum" in schema:
@@ -234,8 +189,8 @@ def _notes(schema: Mapping[str, Any]) -> str:
 # --- TypeScript -----------------------------------------------------------------------------------------------------
 
 
-def _typescript(components: Mapping[str, Any]) -> str:
-    lines = [f"// {_NOTE}", "", f"export const CONTRACT_VERSION = {json.dumps(CONTRACT_VERSION)};", ""]
+def _typescript(known: Mapping[str, Any]) -> str:
+    lines = [f"// {NOTE}", "", f"export const CONTRACT_VERSION = {json.dumps(CONTRACT_VERSION)};", ""]
     names = {spec.name: spec.name.upper() for spec in CATALOGUE}
     lines += ["export const EVENTS = {"]
     lines += [f"  {constant}: {json.dumps(name)}," for name, constant in names.items()]
@@ -259,7 +214,7 @@ def _typescript(components: Mapping[str, Any]) -> str:
         f"{json.dumps([str(name) for name, events in ACCESSORIES.items() if events.sensor])};"
     )
     lines.append("")
-    for name, schema in sorted(components.items()):
+    for name, schema in sorted(known.items()):
         if schema.get("description"):
             lines.append(f"/** {' '.join(schema['description'].split())} */")
         if schema.get("type") == "object":

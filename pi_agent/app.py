@@ -10,17 +10,15 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from pi_agent.accessories.build import build_accessories
-from pi_agent.accessories.commands import Commands, Door
-from pi_agent.accessories.journal import Journal, Outcome
+from pi_agent.accessories.commands import Commands
+from pi_agent.accessories.journal import Journal
 from pi_agent.accessories.recovery import reconcile
 from pi_agent.care.care import Care, Place
 from pi_agent.care.changes import ChangesFile
-from pi_agent.care.diagnostics import Diagnostics, about
+from pi_agent.care.diagnostics import Diagnostics
 from pi_agent.hardware.factory import Parts, build_parts
-from pi_agent.hardware.options import Mode
+from pi_agent.hello import say_hello
 from pi_agent.jobs.learning import Learning
 from pi_agent.jobs.sampling import budget_s, probes, sample_sensors
 from pi_agent.jobs.schedule import Schedule
@@ -31,15 +29,12 @@ from pi_agent.outbox.reserve import Reserve
 from pi_agent.settings import AgentSettings, journal_path, outbox_path, read_token
 from pi_agent.uplink.live import LiveLane, LiveSender
 from pi_agent.uplink.sender import OutboxSender
+from pi_agent.uplink.statuses import Statuses
 from pi_agent.uplink.uplink import Uplink
 from pi_agent.workers import Worker
-from shared import VERSION
 from shared.backoff import Backoff
 from shared.clock import Clock, monotonic_s
-from shared.contract import CONTRACT_VERSION
 from shared.contract.events import CARE_PUB_PI, MOTION_PUB_PI
-from shared.contract.payloads import AccessoryInfo, PiHello
-from shared.contract.spec import EventSpec
 from shared.errors import Code
 from shared.sdnotify import notify, watchdog_interval_s
 
@@ -91,7 +86,7 @@ class Agent:
         options = settings.uplink
         self._sender = OutboxSender(outbox, device, clock, options.window, Backoff(longest_s=options.longest_delay_s))
         accessories = build_accessories(settings, parts, self._keep_motion, clock)
-        self._commands = Commands(accessories, _Statuses(outbox, self._lane, self._sender), clock, journal)
+        self._commands = Commands(accessories, Statuses(outbox, self._lane, self._sender), clock, journal)
         path = outbox_path(settings.outbox, place.environ)
         self._changes = ChangesFile(path.parent)
         on_trial = self._changes.read().before is not None
@@ -101,7 +96,7 @@ class Agent:
         run, infos = secrets.token_urlsafe(12), self._commands.infos()
         self._uplink = Uplink(
             settings.relay.url,
-            lambda door: _hello(settings, token, outbox.stream, clock, run, infos, door),
+            lambda door: say_hello(settings, token, outbox.stream, clock, run, infos, door),
             self._sender,
             LiveSender(self._lane, device, clock),
             self._commands,
@@ -265,27 +260,6 @@ class Agent:
         return True
 
 
-class _Statuses:
-    """Where the statuses of accessories go."""
-
-    def __init__(self, outbox: Outbox, lane: LiveLane, sender: OutboxSender) -> None:
-        self._outbox = outbox
-        self._lane = lane
-        self._sender = sender
-
-    def change(self, spec: EventSpec, fields: Mapping[str, Any], outcome: Outcome | None = None) -> None:
-        self._outbox.append(spec, fields, receipt=outcome)
-        if self._sender.backlogged and "command" in fields:
-            # Somebody waits for this answer; the record of it waits behind a backlog.
-            self._lane.answer(spec, fields)
-
-    def answer(self, spec: EventSpec, fields: Mapping[str, Any]) -> None:
-        self._lane.answer(spec, fields)
-
-    def report(self, spec: EventSpec, fields: Mapping[str, Any]) -> None:
-        self._lane.report(spec, fields)
-
-
 def build_agent(settings: AgentSettings, environ: Mapping[str, str], clock: Clock, config: Path | None = None) -> Agent:
     """Open outbox and parts. `config` is the file that the settings came from.
 
@@ -310,33 +284,3 @@ def build_agent(settings: AgentSettings, environ: Mapping[str, str], clock: Cloc
     reconcile(journal, outbox)
     learning = Learning(path, settings.training, settings.sample_interval_s, outbox, clock)
     return Agent(settings, parts, outbox, journal, learning, clock, token, Place(config, environ))
-
-
-def _hello(
-    settings: AgentSettings,
-    token: str | None,
-    stream: str,
-    clock: Clock,
-    run: str,
-    accessories: tuple[AccessoryInfo, ...],
-    door: Door,
-) -> dict[str, Any]:
-    hello = PiHello(
-        token=token,
-        device=settings.device_name,
-        version=VERSION,
-        contract=CONTRACT_VERSION,
-        boot_id=clock.boot_id,
-        run=run,
-        stream=stream,
-        sample_interval_s=settings.sample_interval_s,
-        status_interval_s=settings.status_interval_s,
-        heartbeat_interval_s=settings.heartbeat_interval_s,
-        ledger=door.ledger,
-        seq=door.seq,
-        simulated=settings.hardware.mode is not Mode.REAL,
-        accessories=accessories,
-        about=about(),
-    )
-    fields: dict[str, Any] = msgspec.to_builtins(hello)
-    return fields

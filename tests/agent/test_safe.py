@@ -1,5 +1,6 @@
 """`pi-agent safe`: pins that a dead process left driven."""
 
+import logging
 import subprocess
 import sys
 
@@ -33,6 +34,16 @@ HEATER = SwitchOptions(gpio=27, safe=SafeState.ON)
 LATCH = SwitchOptions(gpio=22, safe=SafeState.KEEP)
 RELAY = SwitchOptions(gpio=5, active_high=False)
 SWITCHES = {"fan": FAN, "heater": HEATER, "latch": LATCH, "relay": RELAY}
+
+
+@pytest.fixture(autouse=True)
+def quiet():
+    """The program sets up logging; the other tests have their own."""
+    root = logging.getLogger()
+    before, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = before
+    root.setLevel(level)
 
 
 def driven(pins, gpio: int) -> tuple[str, bool]:

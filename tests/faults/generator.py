@@ -31,6 +31,7 @@ import msgspec
 
 import pi_agent.app
 import pi_agent.cli
+import pi_agent.hello
 import pi_agent.jobs.schedule
 import pi_agent.outbox.files
 import pi_agent.uplink.sender
@@ -150,9 +151,11 @@ def newer_outbox() -> type[Outbox]:
     """An agent one minor version ahead: fields that this relay does not know."""
 
     class NewerOutbox(Outbox):
-        def append(self, spec: EventSpec, fields: Mapping[str, Any], monotonic_ns: int | None = None) -> None:
+        def append(
+            self, spec: EventSpec, fields: Mapping[str, Any], monotonic_ns: int | None = None, receipt: Any = None
+        ) -> None:
             invented = {"invented": {"by": "the next version", "list": [1, None, "x"]}, "priority": 3}
-            super().append(spec, {**fields, **invented}, monotonic_ns)
+            super().append(spec, {**fields, **invented}, monotonic_ns, receipt)
 
     return NewerOutbox
 
@@ -162,20 +165,20 @@ def become(version: str) -> None:
     if version == "same":
         return
     major, minor = (int(part) for part in CONTRACT_VERSION.split("."))
-    greet, write = pi_agent.app._hello, pi_agent.uplink.sender.wire_body
+    greet, write = pi_agent.app.say_hello, pi_agent.uplink.sender.wire_body
     if version == "newer":
         pi_agent.app.Outbox = newer_outbox()  # type: ignore[misc]
-        pi_agent.app.CONTRACT_VERSION = f"{major}.{minor + 1}"  # type: ignore[misc]
-        pi_agent.app._hello = lambda *given: {**greet(*given), "invented": [{"name": "later"}]}
+        pi_agent.hello.CONTRACT_VERSION = f"{major}.{minor + 1}"  # type: ignore[misc]
+        pi_agent.app.say_hello = lambda *given: {**greet(*given), "invented": [{"name": "later"}]}
 
         def body(row: Row, device: str, clock: Clock) -> dict[str, Any]:
             plain = write(row, device, clock)
             return plain | {"clock": {**plain["clock"], "leap_seconds": 37}}
 
     elif version == "older":
-        pi_agent.app.CONTRACT_VERSION = f"{major - 1}.9"  # type: ignore[misc]
+        pi_agent.hello.CONTRACT_VERSION = f"{major - 1}.9"  # type: ignore[misc]
         known = ("token", "device", "version", "contract", "stream")
-        pi_agent.app._hello = lambda *given: {name: value for name, value in greet(*given).items() if name in known}
+        pi_agent.app.say_hello = lambda *given: {name: value for name, value in greet(*given).items() if name in known}
 
         def body(row: Row, device: str, clock: Clock) -> dict[str, Any]:
             return {name: value for name, value in write(row, device, clock).items() if name != "device"}

@@ -10,12 +10,14 @@ from flask import Flask
 from server import listener
 from server.alerting import Alerting
 from server.doors.client import ClientDoor
+from server.doors.esp32 import Esp32Door
 from server.doors.guard import Guard
 from server.doors.http.alerts import alert_routes, rule_routes
 from server.doors.http.answers import handle_errors
 from server.doors.http.care import care_routes
 from server.doors.http.commands import command_routes
 from server.doors.http.devices import device_routes
+from server.doors.http.esp32 import esp32_routes
 from server.doors.http.health import health_routes
 from server.doors.http.history import history_routes
 from server.doors.http.log import log_routes
@@ -44,6 +46,7 @@ from server.services.relay_time import RelayTime
 from server.services.replay import LiveFrames, Replay
 from server.services.restore import restore
 from server.services.snapshot import Snapshots
+from server.services.stress import StressMonitor, shipped_predictor
 from server.settings import RelaySettings, RetentionPolicy
 from server.state.devices import Registry
 from server.storage.commands import CommandBook
@@ -55,8 +58,10 @@ from server.storage.log import Log
 from server.storage.profiles import ProfileStore
 from server.storage.recorder import Recorder
 from server.storage.retention import Retention
+from server.storage.rounds import Rounds
 from server.storage.space import DiskSpace
 from server.storage.tokens import Tokens
+from server.stress.alerts import AlertPolicy
 from server.upkeep import Upkeep, open_database
 from shared.clock import Clock
 from shared.contract.payloads import FINAL_STATES, CommandResult, CommandState
@@ -196,11 +201,16 @@ def create_app(settings: RelaySettings, storage: Storage, clock: Clock) -> Relay
         *(settings.mqtt, registry, ingest, presence, storage.history),
         *(DeadLetters(storage.database, clock), broadcast, metrics, clock),
     )
+    stress = StressMonitor(
+        *(registry, presence, ingest, Rounds(storage.database), storage.recorder.seen),
+        *(shipped_predictor(), AlertPolicy()),
+    )
+    esp32 = Esp32Door(port, broadcast, stress, clock, storage.recorder.healthy)
     home_assistant = HomeAssistant(settings.mqtt, registry, commands, broadcast, clock)
     doors = (
         PiDoor(port, pi_guard, gatekeeper, registry, presence, ingest, commands, care),
         ClientDoor(port, client_guard, gatekeeper, broadcast, snapshots, replay, commands, alerts),
-        RootDoor(port, root_guard, gatekeeper, (TelemetryDoor(port), temperature, mqtt)),
+        RootDoor(port, root_guard, gatekeeper, (esp32, TelemetryDoor(port), temperature, mqtt), esp32.tells()),
     )
     for routes in (
         page_routes(),
@@ -213,6 +223,7 @@ def create_app(settings: RelaySettings, storage: Storage, clock: Clock) -> Relay
         command_routes(gatekeeper, commands, Records(commands.ledger, book)),
         log_routes(gatekeeper, registry, DeviceLog(Log(storage.database), book)),
         mqtt_routes(gatekeeper, mqtt),
+        esp32_routes(gatekeeper, esp32, RateLimit(settings.limits.device_events_per_s), metrics),
         care_routes(gatekeeper, registry, care),
     ):
         flask.register_blueprint(routes)
@@ -220,7 +231,7 @@ def create_app(settings: RelaySettings, storage: Storage, clock: Clock) -> Relay
     _watch(metrics, registry, port, storage, commands)
     alerting.watch(metrics)
     guards = (pi_guard, client_guard, root_guard)
-    ticking = (commands.tick, temperature.tick, home_assistant.tick)
+    ticking = (commands.tick, esp32.tick, temperature.tick, home_assistant.tick)
     return Relay(flask, port, doors, guards, storage, (mqtt, home_assistant), alerting, ticking)
 
 

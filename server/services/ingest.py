@@ -186,7 +186,7 @@ class Ingest:
             stored = ticket.wait()
         finally:
             self._live.settle(ticket)
-        return Ack(ok=True, code=Code.DUPLICATE if stored.duplicate else Code.STORED, id=event.id)
+        return Ack(ok=True, code=Code.DUPLICATE if stored.duplicate else Code.STORED, id=event.id, cursor=stored.cursor)
 
 
 def _moment(text: str) -> datetime:

@@ -104,5 +104,5 @@ CONNECTION_INFO: Final = _down(
 
 MQTT_SENSORS: Final = (SENSOR_DATA, CONNECTION_INFO)
 
-EVERY_DOOR: Final[tuple[EventSpec, ...]] = TEMPERATURE_PAGE + TELEMETRY + MQTT_SENSORS
+EVERY_DOOR: Final[tuple[EventSpec, ...]] = STRESS_MONITOR + TEMPERATURE_PAGE + TELEMETRY + MQTT_SENSORS
 """What the relay serves in the default namespace."""

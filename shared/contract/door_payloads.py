@@ -45,10 +45,11 @@ class StressPrediction(Payload, frozen=True, kw_only=True):
     """What the model makes of the last minute."""
 
     label: Label
-    """normal, mild_stress, high_stress, very_high_stress, or unknown."""
+    """normal, mild_stress, high_stress, or unknown."""
     confidence: Share
+    """In percent in `new_sensor_data` and `stress_alert`."""
     reason: Text = ""
-    """Why it is unknown."""
+    """Why it is unknown, as a stable word: warming_up, gap, out_of_range, constant, late, clock_step, no_model, …"""
 
 
 class DataReceived(Payload, frozen=True, kw_only=True):
@@ -79,7 +80,8 @@ class StressSample(Payload, frozen=True, kw_only=True):
 class StressAlert(Payload, frozen=True, kw_only=True):
     """Stress that lasted, to those who subscribed."""
 
-    type: Literal["stress_alert"]
+    type: Label
+    """The event's own name, as the original says it twice."""
     level: Label
     confidence: Percent
     message: Text

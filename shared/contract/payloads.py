@@ -824,7 +824,7 @@ class Ack(Struct, frozen=True, kw_only=True, omit_defaults=True):
     devices: tuple[str, ...] | None = None
     """Whom a command was addressed to."""
     cursor: int | None = None
-    """How far a replay went."""
+    """Of the event that was stored; after a replay, how far that went."""
     relay_ms: int | None = None
     """The relay's time when it answered a heartbeat: milliseconds, never going back while the relay runs."""
 

@@ -305,6 +305,14 @@ export interface ClientSensorData {
   cursor?: number | null;
 }
 
+/** Who is connected to the stress monitor. */
+export interface ClientStats {
+  total_clients: number;
+  esp32_clients: number;
+  frontend_clients: number;
+  subscribers: number;
+}
+
 /** How far to trust the wall time of a sample. */
 export interface ClockStamp {
   boot_id: string;
@@ -359,6 +367,15 @@ export type CommandState = "accepted" | "applied" | "expired" | "failed" | "queu
 export interface ConnectionInfo {
   clientId: string;
   totalClients: number;
+}
+
+/** The answer to a reading. */
+export interface DataReceived {
+  status: "error" | "success";
+  record_id?: number | null;
+  stress_prediction?: StressPrediction | null;
+  code?: Code | null;
+  message?: string | null;
 }
 
 /** A device as people know it. */
@@ -427,6 +444,10 @@ export interface Dropped {
   message?: string;
 }
 
+/** An event that says all by its name. It may come without a body. */
+export interface Empty {
+}
+
 /** A refusal that nobody asked an ack for. */
 export interface ErrorBody {
   code: Code;
@@ -460,6 +481,14 @@ export interface Forecast {
   value: number;
   low: number;
   high: number;
+}
+
+/** How the relay is. */
+export interface HealthStatus {
+  status: "degraded" | "healthy";
+  timestamp: string;
+  model?: string | null;
+  clients?: number;
 }
 
 /** The agent is alive. Its ack tells the relay's time, in which commands end. */
@@ -575,6 +604,11 @@ export interface PiHello {
   accessories?: Array<AccessoryInfo>;
 }
 
+/** The answer to a ping. */
+export interface Pong {
+  timestamp: string;
+}
+
 /** The state of one quantity, and why. */
 export interface Quality {
   state: QualityState;
@@ -619,6 +653,64 @@ export interface Snapshot {
   contract: string;
   demo?: boolean;
   alerts?: Array<Alert>;
+}
+
+/** Stress that lasted, to those who subscribed. */
+export interface StressAlert {
+  type: string;
+  level: string;
+  confidence: number;
+  message: string;
+  sensor_data: StressSample;
+}
+
+/** Stored readings. */
+export interface StressHistory {
+  data: Array<StressSample>;
+}
+
+/** Ask for stored readings, newest first. */
+export interface StressHistoryRequest {
+  limit?: number;
+  start_date?: string | null;
+  end_date?: string | null;
+  device_id?: string | null;
+}
+
+/** What the model makes of the last minute. */
+export interface StressPrediction {
+  label: string;
+  confidence: number;
+  reason?: string;
+}
+
+/** What an ESP32 measured: heart rate, skin temperature, electrodermal activity. */
+export interface StressReading {
+  hr: number;
+  temp: number;
+  eda: number;
+  timestamp?: number | string | null;
+  device_id?: string | null;
+  stream?: string | null;
+  id?: number | null;
+}
+
+/** A stored reading with its prediction, as pages see it. */
+export interface StressSample {
+  id: number;
+  timestamp: string;
+  hr: number;
+  temp: number;
+  eda: number;
+  stress_level: string;
+  confidence: number;
+  device_id: string;
+  reason?: string;
+}
+
+/** The answer to a subscription. */
+export interface Subscribed {
+  status: "subscribed";
 }
 
 /** Turn one accessory off or on. */

@@ -24,6 +24,7 @@ from server.doors.http.log import log_routes
 from server.doors.http.mqtt import mqtt_routes
 from server.doors.http.page import page_routes
 from server.doors.http.session import session_routes
+from server.doors.http.training import training_routes
 from server.doors.mqtt.home_assistant import HomeAssistant
 from server.doors.mqtt.sensors import MqttSensors
 from server.doors.pi import PiDoor
@@ -39,6 +40,7 @@ from server.security.rate import RateLimit
 from server.services.care import Care
 from server.services.commands import Commands, Records, Restart
 from server.services.ingest import Ingest
+from server.services.insights import KeptInsights
 from server.services.log import DeviceLog
 from server.services.presence import Presence
 from server.services.profiles import Profiles
@@ -47,6 +49,7 @@ from server.services.replay import LiveFrames, Replay
 from server.services.restore import restore
 from server.services.snapshot import Snapshots
 from server.services.stress import StressMonitor, shipped_predictor
+from server.services.training import Training
 from server.settings import RelaySettings, RetentionPolicy
 from server.state.devices import Registry
 from server.storage.commands import CommandBook
@@ -54,6 +57,7 @@ from server.storage.dead_letters import DeadLetters
 from server.storage.engine import Database
 from server.storage.failures import DatabaseFailed
 from server.storage.history import History
+from server.storage.insights import InsightStore
 from server.storage.log import Log
 from server.storage.profiles import ProfileStore
 from server.storage.recorder import Recorder
@@ -177,12 +181,14 @@ def create_app(settings: RelaySettings, storage: Storage, clock: Clock) -> Relay
     alerting = Alerting.build(settings, registry, broadcast, commands, storage.database, clock, port.spawn)
     alerts = alerting.alerts
     presence = Presence(registry, broadcast, commands, storage.recorder, clock, time, alerting.availability)
-    ingest = Ingest(registry, broadcast, commands, storage.recorder, live, clock, alerts)
+    insights = KeptInsights(InsightStore(storage.database), alerting.behind)
+    ingest = Ingest(registry, broadcast, commands, storage.recorder, live, clock, alerts, insights.keep)
     snapshots = Snapshots(registry, clock, lambda: storage.recorder.cursor, alerts.open, demo=settings.demo)
     replay = Replay(storage.recorder, storage.history, live, broadcast, port.drained)
     gatekeeper = Gatekeeper(_finding(storage.tokens), demo=settings.demo)
     store = ProfileStore(storage.database, clock)
     care = Care(registry, broadcast, store)
+    training = Training(registry, broadcast, store)
     profiles = Profiles(
         *(registry, store, storage.database),
         *(storage.recorder, storage.history, broadcast),
@@ -190,6 +196,7 @@ def create_app(settings: RelaySettings, storage: Storage, clock: Clock) -> Relay
     )
     profiles.restore()
     restore(registry, storage.history.latest_state())
+    insights.restore(registry)
     alerting.restore()
     Restart(commands, registry, book, clock, time).run()
 
@@ -209,7 +216,7 @@ def create_app(settings: RelaySettings, storage: Storage, clock: Clock) -> Relay
     home_assistant = HomeAssistant(settings.mqtt, registry, commands, broadcast, clock)
     doors = (
         PiDoor(port, pi_guard, gatekeeper, registry, presence, ingest, commands, care),
-        ClientDoor(port, client_guard, gatekeeper, broadcast, snapshots, replay, commands, alerts),
+        ClientDoor(port, client_guard, gatekeeper, broadcast, snapshots, replay, commands, alerts, training),
         RootDoor(port, root_guard, gatekeeper, (esp32, TelemetryDoor(port), temperature, mqtt), esp32.tells()),
     )
     for routes in (
@@ -225,6 +232,7 @@ def create_app(settings: RelaySettings, storage: Storage, clock: Clock) -> Relay
         mqtt_routes(gatekeeper, mqtt),
         esp32_routes(gatekeeper, esp32, RateLimit(settings.limits.device_events_per_s), metrics),
         care_routes(gatekeeper, registry, care),
+        training_routes(gatekeeper, training),
     ):
         flask.register_blueprint(routes)
     handle_errors(flask, metrics)

@@ -7,7 +7,17 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta, Struct
 
-from shared.contract.payloads import Action, DeviceId, Label, LightOptions, Severity, Text, Value
+from shared.contract.payloads import (
+    Action,
+    DeviceId,
+    Finding,
+    FindingKind,
+    Label,
+    LightOptions,
+    Severity,
+    Text,
+    Value,
+)
 from shared.contract.quantities import QUANTITIES
 
 SITE = "site-offline"
@@ -28,6 +38,7 @@ class Kind(StrEnum):
     ACCESSORY = "accessory"
     OFFLINE = "offline"
     FLAPPING = "flapping"
+    FINDING = "finding"
 
 
 class RuleCommand(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -66,6 +77,12 @@ class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_d
     accessory: Label | None = None
     status: bool | None = None
     """Alert while the accessory reports this."""
+    differs: bool = False
+    """Alert while the accessory reports another state than it was told to take."""
+    findings: tuple[FindingKind, ...] = ()
+    """Alert while the device itself finds one of these."""
+    least_severity: Severity | None = None
+    """Alert while the device finds anything that is at least so severe; with `findings`: one of those."""
     offline: bool = False
     flapping: bool = False
     for_s: _Wait = 0.0
@@ -89,7 +106,8 @@ class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_d
             "above/below": self.above is not None or self.below is not None,
             "rises_by/falls_by": self.rises_by is not None or self.falls_by is not None,
             "no_data_s": self.no_data_s is not None,
-            "accessory + status": self.accessory is not None or self.status is not None,
+            "accessory + status or differs": self.accessory is not None or self.status is not None or self.differs,
+            "findings/least_severity": bool(self.findings) or self.least_severity is not None,
             "offline": self.offline,
             "flapping": self.flapping,
         }
@@ -101,8 +119,10 @@ class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_d
             raise ValueError(f"{SITE!r} is built in; name the rule otherwise, and see [alerts.site]")
         self._check_quantity(needed=given[0] in ("above/below", "rises_by/falls_by", "no_data_s"))
         self._check_times()
-        if (self.accessory is None) != (self.status is None):
-            raise ValueError(f"rule {self.name!r}: `accessory` and `status` belong together")
+        if (self.accessory is not None) + (self.status is not None) + self.differs not in (0, 2) or (
+            self.differs and self.accessory is None
+        ):
+            raise ValueError(f"rule {self.name!r}: `accessory` goes with one of `status` and `differs`")
 
     def _check_quantity(self, *, needed: bool) -> None:
         if needed != (self.quantity is not None):
@@ -142,12 +162,20 @@ class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_d
             return Kind.RATE if self.within_s is not None else Kind.THRESHOLD
         if self.accessory is not None:
             return Kind.ACCESSORY
+        if self.findings or self.least_severity is not None:
+            return Kind.FINDING
         return Kind.OFFLINE if self.offline else Kind.FLAPPING
 
     @property
     def subject(self) -> str:
-        """The quantity or accessory that it looks at; empty: the device's availability."""
+        """The quantity or accessory that it looks at; empty: the device itself."""
         return self.quantity or self.accessory or ""
+
+    def matches(self, finding: Finding) -> bool:
+        """Whether a finding of a device is one that this rule is about."""
+        order = list(Severity)
+        severe = self.least_severity is None or order.index(finding.severity) >= order.index(self.least_severity)
+        return severe and (not self.findings or finding.kind in self.findings)
 
     @property
     def awaits_absence(self) -> bool:

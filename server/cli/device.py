@@ -9,10 +9,13 @@ from rich.table import Table
 
 from server.cli.http import call
 from server.cli.options import DEFAULT_URL, EXIT_USAGE, AsJson, Token, Url, fail, out
+from server.cli.train import train
 from shared.contract.payloads import DeviceProfile, DeviceSnapshot, parse
 from shared.logs import LogLevel
 
 app = typer.Typer(no_args_is_help=True, help="Name, place, tag, calibrate, replace, retire and delete devices.")
+
+app.command("train")(train)
 
 _Name = Annotated[str, typer.Argument(metavar="DEVICE", help="Its name, as in `pi-relay devices`.")]
 _Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]

@@ -13,13 +13,24 @@ from server.services.alerts.service import Alerts
 from server.services.commands import Commands
 from server.services.replay import Replay
 from server.services.snapshot import Snapshots
+from server.services.training import Training
 from shared.contract.events import (
     ALERT_REQUEST_CLIENT,
     COMMAND_REQUEST_CLIENT,
     REPLAY_REQUEST_CLIENT,
     SNAPSHOT_PUB_CLIENT,
+    TRAIN_REQUEST_CLIENT,
 )
-from shared.contract.payloads import Ack, AlertRequest, ClientHello, CommandRequest, DeviceId, ReplayRequest, parse
+from shared.contract.payloads import (
+    Ack,
+    AlertRequest,
+    ClientHello,
+    CommandRequest,
+    DeviceId,
+    ReplayRequest,
+    TrainRequest,
+    parse,
+)
 from shared.contract.spec import Namespace
 from shared.errors import Code
 
@@ -37,7 +48,9 @@ class ClientDoor:
         replay: Replay,
         commands: Commands,
         alerts: Alerts,
+        training: Training,
     ) -> None:
+        self._training = training
         self._alerts = alerts
         self._port = port
         self._guard = guard
@@ -51,6 +64,7 @@ class ClientDoor:
                 COMMAND_REQUEST_CLIENT: self._command,
                 ALERT_REQUEST_CLIENT: self._alert,
                 REPLAY_REQUEST_CLIENT: self._replay_since,
+                TRAIN_REQUEST_CLIENT: self._train,
             }
         )
         serve(port, Namespace.CLIENT, self._connect, self._disconnect)
@@ -95,6 +109,10 @@ class ClientDoor:
         change = self._alerts.close if body.state == "closed" else self._alerts.acknowledge
         change(body.alert, connection.identity.name)
         return Ack(ok=True, code=Code.ACCEPTED)
+
+    def _train(self, connection: Connection, body: TrainRequest) -> Answer:
+        connection.identity.require(Role.OPERATOR)
+        return self._training.request(body.device, by=connection.identity.name)
 
     def _replay_since(self, connection: Connection, body: ReplayRequest) -> Ack:
         return self._replay.answer(connection.sid, body.since, connection.device)

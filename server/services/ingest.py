@@ -16,10 +16,10 @@ from server.services.alerts.service import Alerts
 from server.services.calibration import calibrated
 from server.services.commands import Commands
 from server.services.replay import LiveFrames
-from server.state.devices import Registry
+from server.state.devices import Device, Registry
 from server.storage.recorder import Recorder
 from server.storage.records import Drop, Event, to_ms
-from shared.clock import Clock, parse_iso_utc
+from shared.clock import Clock, iso_utc, parse_iso_utc
 from shared.contract.events import (
     ACCESSORY_STATUS_PUB_CLIENT,
     DROP_PUB_PI,
@@ -63,8 +63,11 @@ class Ingest:
         live: LiveFrames,
         clock: Clock,
         alerts: Alerts,
+        keep: Callable[[Device], None],
     ) -> None:
+        """`keep` stores what a device has made of its readings, when that has changed."""
         self._alerts = alerts
+        self._keep = keep
         self._registry = registry
         self._broadcast = broadcast
         self._commands = commands
@@ -80,6 +83,8 @@ class Ingest:
         body = calibrated(body, device.profile)
 
         def note() -> Shown:
+            if device.insights.take(body.insight, min(body.taken_at or iso_utc(now), iso_utc(now))):
+                self._keep(device)
             self._alerts.readings(device, body, device.note_readings(body, now))
             return SENSOR_DATA_PUB_CLIENT, frames.sensor_data(name, body, self._recorder.cursor)
 
@@ -135,7 +140,7 @@ class Ingest:
         def note() -> Shown | None:
             state = device.note_status(accessory, body, now, self._commands.by(name, body))
             if state is not None:
-                self._alerts.status(name, accessory, status=state.status)
+                self._alerts.status(state)
             return (ACCESSORY_STATUS_PUB_CLIENT, state) if state is not None else None
 
         def settle() -> None:

@@ -97,6 +97,7 @@ def _profile(_: str, entry: Entry) -> object:
 _BODIES: dict[str, Callable[[str, Entry], object]] = {
     "state": _event,
     "motion": _event,
+    "training": _event,
     "command": _command,
     "availability": _availability,
     "alert": _alert,

@@ -7,6 +7,7 @@ from datetime import datetime
 import msgspec
 
 from server.state.accessory import AccessoryRecord
+from server.state.insight import Insights
 from server.state.readings import Readings
 from shared.clock import iso_utc, local_text
 from shared.contract.events import ACCESSORIES, accessory_events
@@ -43,6 +44,7 @@ class Device:
     readings: Readings = field(default_factory=Readings)
     motion: ClientMotion | None = None
     training: ClientModelTrain | None = None
+    insights: Insights = field(default_factory=Insights)
     heartbeat: Heartbeat | None = None
     """The newest of this connection; None for a program that sends none."""
     heard_s: float = 0.0
@@ -190,6 +192,7 @@ class Device:
             accessories=tuple(state for state in states if state),
             motion=self.motion,
             training=self.training,
+            insight=self.insights.known,
             infos=self.infos,
             commands=tuple(self.commands.values()),
             reason=self.reason,
@@ -282,6 +285,8 @@ class Registry:
         device.silent, device.reason, device.heartbeat = False, None, None
         runs = {device.hello.run, hello.run}
         device.died = None not in runs and len(runs) > 1 and not device.ended
+        if len(runs) > 1:
+            device.insights.began_anew()
         device.session, device.hello, device.original = session, hello, hello.contract is None
         device.ended = False
         return device, older

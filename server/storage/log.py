@@ -24,7 +24,7 @@ from server.storage.tables import (
     profile_changes,
     streams,
 )
-from shared.contract.events import ACCESSORIES, FURTHER, MOTION_PUB_PI
+from shared.contract.events import ACCESSORIES, FURTHER, MODEL_TRAIN_PUB_PI, MOTION_PUB_PI
 
 MAX_ENTRIES = 500
 """Entries in one answer."""
@@ -74,11 +74,14 @@ _STATUSES = or_(
     events.c.event.in_([known.status.name for known in ACCESSORIES.values()]),
     events.c.event.startswith(f"{FURTHER.status.name}/", autoescape=True),
 )
+# How far a job is, is no news of the device: its beginning and its end are.
+_TRAINED = and_(events.c.event == MODEL_TRAIN_PUB_PI.name, ~events.c.body.contains('"phase":"progress"'))
 _EVENT = (events.c.event, events.c.body, events.c.cursor)
 
 SOURCES: tuple[Source, ...] = (
     Source("state", events.c.received_at, events.c.cursor, _EVENT, _logged(_STATUSES)),
     Source("motion", events.c.received_at, events.c.cursor, _EVENT, _logged(events.c.event == MOTION_PUB_PI.name)),
+    Source("training", events.c.received_at, events.c.cursor, _EVENT, _logged(_TRAINED)),
     Source("command", commands.c.asked_at, commands.c.id, tuple(commands.columns), _by_name(commands.c.device)),
     Source(
         "availability",

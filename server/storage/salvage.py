@@ -36,6 +36,7 @@ from server.storage.tables import (
     erased,
     events,
     hours,
+    insights,
     last_readings,
     latest,
     marks,
@@ -187,7 +188,7 @@ class _Salvage:
             self._target.execute("PRAGMA synchronous=OFF")
             for table in _OWN_KEYS:
                 self._copy(table, self._by_number(table, "id"))
-            for table in (marks, profiles, erased, alert_rules):
+            for table in (marks, profiles, insights, erased, alert_rules):
                 self._copy(table, self._whole(table))
             # The highest numbers may be among what is lost: commands are numbered anew, under another key.
             self._target.execute("DELETE FROM marks WHERE name = 'ledger'")

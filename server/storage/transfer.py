@@ -26,6 +26,7 @@ from server.storage.tables import (
     erased,
     events,
     hours,
+    insights,
     last_readings,
     latest,
     minutes,
@@ -73,6 +74,7 @@ def move(dialect: Dialect, connection: Connection, source: str, target: str) -> 
     first = connection.scalar(select(func.min(devices.c.first_seen)).where(devices.c.id.in_((from_row, to_row))))
     connection.execute(update(devices).where(devices.c.id == to_row).values(first_seen=first))
     connection.execute(delete(devices).where(devices.c.id == from_row))
+    connection.execute(delete(insights).where(insights.c.device == source))
     for table in _BY_NAME:
         connection.execute(update(table).where(table.c.device == source).values(device=target))
 
@@ -108,7 +110,7 @@ def erase(connection: Connection, device: str) -> None:
         connection.execute(delete(table).where(table.c.stream_id.in_(own_streams)))
     connection.execute(delete(streams).where(streams.c.device_id == row))
     connection.execute(delete(devices).where(devices.c.id == row))
-    for table in _BY_NAME:
+    for table in (*_BY_NAME, insights):
         connection.execute(delete(table).where(table.c.device == device))
 
 

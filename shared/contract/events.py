@@ -446,6 +446,19 @@ REPLAY_REQUEST_CLIENT: Final = EventSpec(
     addition=True,
 )
 
+TRAIN_REQUEST_CLIENT: Final = EventSpec(
+    name="train_request_client",
+    namespace=Namespace.CLIENT,
+    publisher=Role.CLIENT,
+    subscriber=Role.RELAY,
+    timeout_s=30.0,
+    broadcast=False,
+    description="Have a device train its forecaster now; acked once the device has taken it or refused.",
+    payload=payloads.TrainRequest,
+    delivery=Delivery.COMMAND,
+    addition=True,
+)
+
 COMMAND_REQUEST_CLIENT: Final = EventSpec(
     name="command_request_client",
     namespace=Namespace.CLIENT,
@@ -533,6 +546,7 @@ ADDITIONS: Final = (
     ALERT_REQUEST_CLIENT,
     SNAPSHOT_PUB_CLIENT,
     REPLAY_REQUEST_CLIENT,
+    TRAIN_REQUEST_CLIENT,
     COMMAND_REQUEST_CLIENT,
     COMMAND_RESULT_PUB_CLIENT,
     ERROR_PUB_PI,

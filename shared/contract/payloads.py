@@ -670,6 +670,26 @@ class AccessoryInfo(Payload, frozen=True, kw_only=True):
     safe: SafeState | None = None
 
 
+class KnownFinding(Finding, frozen=True, kw_only=True):
+    """A finding that has not ended, as the relay keeps it."""
+
+    at: Timestamp
+    """When its round was taken."""
+
+
+class DeviceInsight(Payload, frozen=True, kw_only=True):
+    """What a device has last made of its readings, put together from its rounds."""
+
+    scores: Annotated[dict[Label, Share], Meta(max_length=64)] = {}
+    """Of the newest round."""
+    findings: tuple[KnownFinding, ...] = ()
+    """Those that have not ended; a spike, which has no end, for ten minutes."""
+    forecast: tuple[Forecast, ...] = ()
+    forecast_at: Timestamp | None = None
+    """When the round was taken from which its minutes count."""
+    model: Count | None = None
+
+
 class DeviceSnapshot(Payload, frozen=True, kw_only=True):
     """All that the relay knows of one device now."""
 
@@ -684,6 +704,7 @@ class DeviceSnapshot(Payload, frozen=True, kw_only=True):
     accessories: tuple[AccessoryState, ...] = ()
     motion: ClientMotion | None = None
     training: ClientModelTrain | None = None
+    insight: DeviceInsight | None = None
     about: "About | None" = None
     reason: Absence | None = None
     flapping: bool = False
@@ -790,6 +811,12 @@ class AlertRequest(Payload, frozen=True, kw_only=True):
 
     alert: Key
     state: Literal["acknowledged", "closed"]
+
+
+class TrainRequest(Payload, frozen=True, kw_only=True):
+    """Have a device train its forecaster now."""
+
+    device: DeviceId
 
 
 class ReplayRequest(Payload, frozen=True, kw_only=True):

@@ -36,6 +36,7 @@ export const EVENTS = {
   ALERT_REQUEST_CLIENT: "alert_request_client",
   SNAPSHOT_PUB_CLIENT: "snapshot_pub_client",
   REPLAY_REQUEST_CLIENT: "replay_request_client",
+  TRAIN_REQUEST_CLIENT: "train_request_client",
   COMMAND_REQUEST_CLIENT: "command_request_client",
   COMMAND_RESULT_PUB_CLIENT: "command_result_pub_client",
   ERROR_PUB: "error_pub",
@@ -378,6 +379,15 @@ export interface DataReceived {
   message?: string | null;
 }
 
+/** What a device has last made of its readings, put together from its rounds. */
+export interface DeviceInsight {
+  scores?: Record<string, number>;
+  findings?: Array<KnownFinding>;
+  forecast?: Array<Forecast>;
+  forecast_at?: string | null;
+  model?: number | null;
+}
+
 /** A device as people know it. */
 export interface DeviceProfile {
   device: string;
@@ -408,6 +418,7 @@ export interface DeviceSnapshot {
   accessories?: Array<AccessoryState>;
   motion?: ClientMotion | null;
   training?: ClientModelTrain | null;
+  insight?: DeviceInsight | null;
   about?: About | null;
   reason?: Absence | null;
   flapping?: boolean;
@@ -514,6 +525,16 @@ export interface Insight {
   findings?: Array<Finding>;
   forecast?: Array<Forecast>;
   model?: number | null;
+}
+
+/** A finding that has not ended, as the relay keeps it. */
+export interface KnownFinding {
+  kind: FindingKind;
+  active: boolean;
+  severity: Severity;
+  quantity: string;
+  cause: string;
+  at: string;
 }
 
 /** The newest value of one quantity. */
@@ -748,6 +769,11 @@ export interface TelemetryPacket {
 /** Train the forecaster now. */
 export interface TrainCommand {
   command?: string | null;
+}
+
+/** Have a device train its forecaster now. */
+export interface TrainRequest {
+  device: string;
 }
 
 /** Where a training job stands. */

@@ -57,7 +57,7 @@ class Book:
             severity=rule.severity,
             state=AlertState.OPEN,
             opened_at=iso_utc(self._clock.now()),
-            message=words.opened(rule, value),
+            message=words.opened(rule, value, watch.cause),
             quantity=rule.quantity,
             value=value,
         )

@@ -6,7 +6,7 @@ noticed although nothing comes waits on a heap.
 
 import heapq
 import itertools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from server.rules import AlertSettings, Kind, Rule
 from server.services.alerts.book import Book, Tell
@@ -14,7 +14,7 @@ from server.services.alerts.site import Site
 from server.services.alerts.subject import Subject
 from server.services.alerts.watch import Watch
 from shared.clock import Clock, monotonic_s
-from shared.contract.payloads import Absence, Alert, AlertState
+from shared.contract.payloads import Absence, Alert, AlertState, Finding
 
 _PATIENCE_S = 90.0
 """Where a quantity's schedule is not known: values further apart say nothing of the time between."""
@@ -154,11 +154,20 @@ class Engine:
             else:
                 self._value(watch, value, now, stale_after_s or _PATIENCE_S)
 
-    def accessory(self, device: str, accessory: str, *, status: bool) -> None:
-        """An accessory reported its state."""
+    def accessory(self, device: str, accessory: str, *, status: bool, differs: bool = False) -> None:
+        """An accessory reported its state; `differs`: it was told to take the other one."""
         subject = self._subjects.get(device)
         if subject is not None and (watches := subject.accessories.get(accessory)):
-            self._state(watches, lambda rule: rule.status is status)
+            self._state(watches, lambda rule: differs if rule.differs else rule.status is status)
+
+    def findings(self, device: str, active: Sequence[Finding]) -> None:
+        """What a device finds unusual now: all of it, not only what is new."""
+        subject = self._subjects.get(device)
+        if subject is None or not subject.findings:
+            return
+        for watch in subject.findings:
+            watch.cause = next((one.cause for one in active if watch.rule.matches(one)), "")
+        self._state(subject.findings, lambda rule: any(rule.matches(one) for one in active))
 
     def availability(self, device: str, *, online: bool, flapping: bool = False, reason: Absence | None = None) -> None:
         """A device came or went, or goes on doing so."""

@@ -19,7 +19,7 @@ from server.storage.alerts import AlertStore, Notification
 from server.storage.behind import WriteBehind
 from shared.clock import Clock, iso_utc, parse_iso_utc
 from shared.contract.events import ALERT_PUB_CLIENT
-from shared.contract.payloads import Alert, AlertState, SensorData, Severity
+from shared.contract.payloads import AccessoryState, AccessoryStatus, Alert, AlertState, Cause, SensorData, Severity
 from shared.contract.quantities import QUANTITIES
 from shared.errors import Code, Refusal
 
@@ -89,10 +89,12 @@ class Alerts:
             if old is not None and old > timedelta(seconds=reading.stale_after_s or 0.0):
                 continue
             self.engine.reading(device.name, name, reading.value, reading.stale_after_s)
+        if old is None:
+            self._findings(device)
 
-    def status(self, device: str, accessory: str, *, status: bool) -> None:
+    def status(self, state: AccessoryState) -> None:
         """An accessory reported its state."""
-        self.engine.accessory(device, accessory, status=status)
+        self._accessory(state.device or "", state.accessory, state, state.desired)
 
     def availability(self, device: Device) -> None:
         """A device came or went; or it is new."""
@@ -261,7 +263,18 @@ class Alerts:
                 self.engine.measures(device.name, quantity)
         for name, record in device.accessories.items():
             if record.reported is not None:
-                self.engine.accessory(device.name, name, status=record.reported.status)
+                self._accessory(device.name, name, record.reported, record.desired)
+        self._findings(device)
+
+    def _accessory(self, device: str, accessory: str, reported: AccessoryStatus, desired: bool | None) -> None:
+        # A lease that ended, or a restart, is no disobedience.
+        told = desired is not None and reported.cause not in (Cause.LEASE, Cause.RESTART)
+        differs = told and reported.status is not desired
+        self.engine.accessory(device, accessory, status=reported.status, differs=differs)
+
+    def _findings(self, device: Device) -> None:
+        known = device.insights.known
+        self.engine.findings(device.name, known.findings if known is not None else ())
 
     def _changed(self, alert: Alert, rule: Rule | None) -> None:
         """The engine has opened, acknowledged or closed an alert."""

@@ -21,6 +21,7 @@ class Subject:
     accessories: dict[str, list[Watch]] = field(default_factory=dict)
     absence: list[Watch] = field(default_factory=list)
     flapping: list[Watch] = field(default_factory=list)
+    findings: list[Watch] = field(default_factory=list)
 
     def watches(self) -> list[Watch]:
         """All of them."""
@@ -28,6 +29,7 @@ class Subject:
             *itertools.chain(*self.quantities.values(), *self.accessories.values()),
             *self.absence,
             *self.flapping,
+            *self.findings,
         ]
 
     def watch(self, rule: str) -> Watch | None:
@@ -41,7 +43,8 @@ class Subject:
         the same as before.
         """
         before = {watch.rule.name: watch for watch in self.watches()}
-        self.quantities, self.accessories, self.absence, self.flapping = {}, {}, [], []
+        self.quantities, self.accessories = {}, {}
+        self.absence, self.flapping, self.findings = [], [], []
         made = []
         for rule in rules:
             if not rule.selects(self.name, self.tags):
@@ -75,4 +78,5 @@ class Subject:
         elif subject:
             self.quantities.setdefault(subject, []).append(watch)
         else:
-            (self.absence if kind is Kind.OFFLINE else self.flapping).append(watch)
+            of = {Kind.OFFLINE: self.absence, Kind.FLAPPING: self.flapping, Kind.FINDING: self.findings}
+            of[kind].append(watch)

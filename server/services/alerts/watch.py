@@ -28,6 +28,8 @@ class Watch:
     armed_s: float | None = None
     """When it is looked at again by itself."""
     window: Window | None = None
+    cause: str = ""
+    """What the device has found, in its words."""
     kind: Kind = field(init=False)
 
     def __post_init__(self) -> None:

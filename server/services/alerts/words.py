@@ -4,8 +4,8 @@ from server.rules import Kind, Rule
 from shared.contract.quantities import QUANTITIES
 
 
-def opened(rule: Rule, value: float | None) -> str:
-    """Why `rule` has opened an alert. `value` is the quantity's."""
+def opened(rule: Rule, value: float | None, cause: str = "") -> str:
+    """Why `rule` has opened an alert. `value` is the quantity's, `cause` what the device says itself."""
     if rule.message:
         return rule.message
     held = f" for {_span(rule.for_s)}" if rule.for_s else ""
@@ -23,6 +23,10 @@ def opened(rule: Rule, value: float | None) -> str:
         return f"{_title(rule)} {' or '.join(moves)} within {_span(rule.within_s or 0)}{now}"
     if rule.kind is Kind.NO_DATA:
         return f"{_title(rule)}: no data for {_span(rule.no_data_s or 0)}"
+    if rule.kind is Kind.FINDING:
+        return f"the device finds: {cause}"[:500]
+    if rule.differs:
+        return f"{rule.accessory} does not do as it was told{held}"
     if rule.kind is Kind.ACCESSORY:
         return f"{rule.accessory} is {'on' if rule.status else 'off'}{held}"
     return f"the device is {'offline' if rule.kind is Kind.OFFLINE else 'flapping: it comes and goes'}{held}"

@@ -83,6 +83,15 @@ profile_changes = Table(
     Index("ix_profile_changes_device_at", "device", "at"),
 )
 
+insights = Table(
+    "insights",
+    metadata,
+    Column("device", Text, primary_key=True),
+    # JSON: the DeviceInsight.
+    Column("body", Text, nullable=False),
+)
+"""What each device has last made of its readings."""
+
 availability = Table(
     "availability",
     metadata,

@@ -7,15 +7,20 @@ import msgspec
 from server.rules import AlertSettings, Rule
 from server.services.alerts.engine import Engine
 from shared.clock import parse_iso_utc
-from shared.contract.payloads import Alert
+from shared.contract.payloads import Alert, Finding
 from tests.support.clock import FakeClock
 
 
 def rule(**fields: Any) -> Rule:
     """A validated rule; by default temperature above 30."""
-    if not fields.keys() & {"quantity", "accessory", "offline", "flapping"}:
+    if not fields.keys() & {"quantity", "accessory", "offline", "flapping", "findings", "least_severity"}:
         fields = {"quantity": "temperature", "above": 30.0, **fields}
     return msgspec.convert({"name": "rule", **fields}, Rule)
+
+
+def finding(kind: str = "stuck", severity: str = "warning", cause: str = "both unchanged for 180 minutes") -> Finding:
+    """What a device notices by itself."""
+    return Finding.build(kind=kind, active=True, severity=severity, quantity="temperature", cause=cause)
 
 
 class Rig:

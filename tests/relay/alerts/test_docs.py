@@ -7,7 +7,7 @@ import pytest
 
 from server import settings
 from server.rules import AvailabilitySettings, Kind, Rule, SiteSettings, Target
-from tests.relay.alerts.engine_rig import Rig
+from tests.relay.alerts.engine_rig import Rig, finding
 
 DOCS = Path(__file__).parents[3] / "docs" / "alerts.md"
 TEXT = DOCS.read_text(encoding="utf-8")
@@ -34,11 +34,13 @@ def break_it(rig: Rig, rule: Rule, device: str) -> None:
         rig.read(1.0, device, rule.subject)
         rig.wait((rule.no_data_s or 0) + 1)
     elif rule.kind is Kind.ACCESSORY:
-        engine.accessory(device, rule.subject, status=bool(rule.status))
+        engine.accessory(device, rule.subject, status=bool(rule.status), differs=rule.differs)
         rig.wait(rule.for_s + 1)
     elif rule.kind is Kind.OFFLINE:
         engine.availability(device, online=False)
         rig.wait(max(rule.for_s, rig.settings.site.window_s) + 1)
+    elif rule.kind is Kind.FINDING:
+        engine.findings(device, [finding(rule.findings[0])])
     else:
         engine.availability(device, online=True, flapping=True)
 

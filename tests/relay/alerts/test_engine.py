@@ -1,12 +1,14 @@
 """When an alert opens, when it closes, and that it does neither twice."""
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from server.rules import Rule
 from shared.contract.payloads import Absence, Alert, AlertState
 from shared.errors import Code, Refusal
-from tests.relay.alerts.engine_rig import Rig, rule
+from tests.relay.alerts.engine_rig import Rig, finding, rule
 
 
 def test_a_value_over_its_limit_for_long_enough_is_one_alert_that_says_so():
@@ -382,3 +384,48 @@ def test_a_reading_is_compared_with_the_rules_over_its_quantity_alone():
     before = rig.engine.evaluations
     rig.read(20, "pi-7")
     assert rig.engine.evaluations - before == 1
+
+
+# --- what a device finds, and what does not do as it was told --------------------------------------------------------
+
+
+def test_an_alert_is_open_while_the_finding_is_active_and_says_what_was_seen():
+    rig = Rig(rule(findings=["stuck", "drift"]))
+    rig.engine.findings("pi", [finding("spike", "info")])
+    assert rig.told == []
+    rig.engine.findings("pi", [finding("spike", "info"), finding("stuck")])
+    rig.engine.findings("pi", [finding("stuck"), finding("drift", cause="+3.0 °C")])
+    assert rig.states == ["open"]
+    assert "both unchanged for 180 minutes" in rig.alerts[0].message
+    rig.engine.findings("pi", [finding("drift", cause="+3.0 °C")])
+    assert rig.states == ["open"], "one of the two is still so"
+    rig.engine.findings("pi", [])
+    assert rig.states == ["open", "closed"]
+
+
+@pytest.mark.parametrize(("severity", "opens"), [("info", False), ("warning", True), ("critical", True)])
+def test_a_rule_may_ask_for_a_least_severity_of_any_finding(severity, opens):
+    rig = Rig(rule(least_severity="warning"))
+    rig.engine.findings("pi", [finding("silent", severity)])
+    assert bool(rig.told) is opens
+
+
+def test_what_reports_another_state_than_it_was_told_is_an_alert_after_a_while():
+    rig = Rig(rule(accessory="breath_light", differs=True, for_s=30))
+    rig.engine.accessory("pi", "breath_light", status=False, differs=True)
+    rig.wait(29)
+    rig.engine.accessory("pi", "breath_light", status=True, differs=False)
+    rig.wait(40)
+    assert rig.told == []
+    rig.engine.accessory("pi", "breath_light", status=False, differs=True)
+    rig.wait(31)
+    assert "does not do as it was told" in rig.alerts[0].message
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"accessory": "a"}, {"accessory": "a", "status": True, "differs": True}, {"differs": True}, {"status": True}],
+)
+def test_a_rule_over_an_accessory_says_which_and_what(fields):
+    with pytest.raises(msgspec.ValidationError, match="accessory"):
+        msgspec.convert({"name": "rule", **fields}, Rule)

@@ -45,6 +45,10 @@ def fill(database: Database, recorder: Recorder) -> None:
     fan = event(3, name="accessory_status_pub_pi/fan", body='{"status":true,"id":3,"stream":"s"}', readings={})
     motion = event(4, name="motion_pub_pi", body='{"motion":true,"count":2,"id":4,"stream":"s"}', readings={})
     record(recorder, status(1, on=True, command="c1", cause="user"), event(2), fan, motion, status(5, on=False))
+    news = '"status":true,"job":"j","stream":"s"'
+    started = event(6, name="model_train_pub_pi", body=f'{{{news},"id":6,"phase":"started"}}', readings={})
+    halfway = event(7, name="model_train_pub_pi", body=f'{{{news},"id":7,"phase":"progress"}}', readings={})
+    record(recorder, started, halfway)
     there = {"device": "pi", "at": START_MS + 7, "online": 0, "reason": "ended", "flapping": 0}
     opened = {"id": 1, "alert": "a1", "rule": "hot", "device": "pi", "state": "open", "opened_at": START_MS + 8}
     changed = {"at": START_MS + 9, "device": "pi", "changed_by": "anna", "change": '{"title":"Kitchen"}'}
@@ -62,6 +66,7 @@ def test_every_source_is_in_it_and_each_state_says_who(database: Database, recor
     entries, more = log.page("pi")
     assert more is None
     assert [entry["kind"] for entry in entries] == [
+        "training",
         "state",
         "motion",
         "state",
@@ -71,9 +76,10 @@ def test_every_source_is_in_it_and_each_state_says_who(database: Database, recor
         "availability",
         "command",
     ]
-    off, motion, fan, on, profile, alert, there, command = (
+    training, off, motion, fan, on, profile, alert, there, command = (
         msgspec.to_builtins(entry[entry["kind"]]) for entry in entries
     )
+    assert training["phase"] == "started", "how far it is, is no news"
     assert (off["accessory"], off["status"], off.get("by")) == ("breath_light", False, None)
     assert (on["status"], on["by"], on["cause"]) == (True, "tester", "user")
     assert (fan["accessory"], motion["count"], profile["by"]) == ("fan", 2, "anna")

@@ -16,6 +16,7 @@ from server.doors.http.alerts import alert_routes, rule_routes
 from server.doors.http.answers import handle_errors
 from server.doors.http.care import care_routes
 from server.doors.http.commands import command_routes
+from server.doors.http.contract import contract_routes
 from server.doors.http.devices import device_routes
 from server.doors.http.esp32 import esp32_routes
 from server.doors.http.health import health_routes
@@ -25,10 +26,11 @@ from server.doors.http.mqtt import mqtt_routes
 from server.doors.http.page import page_routes
 from server.doors.http.session import session_routes
 from server.doors.http.training import training_routes
+from server.doors.mqtt import described
 from server.doors.mqtt.home_assistant import HomeAssistant
 from server.doors.mqtt.sensors import MqttSensors
 from server.doors.pi import PiDoor
-from server.doors.root import RootDoor
+from server.doors.root import RootDoor, from_device
 from server.doors.telemetry import TelemetryDoor
 from server.doors.temperature import TemperatureDoor
 from server.fanout.broadcast import Broadcast
@@ -48,8 +50,8 @@ from server.services.relay_time import RelayTime
 from server.services.replay import LiveFrames, Replay
 from server.services.restore import restore
 from server.services.snapshot import Snapshots
-from server.services.stress import StressMonitor, shipped_predictor
 from server.services.training import Training
+from server.services.stress import StressMonitor, shipped_predictor
 from server.settings import RelaySettings, RetentionPolicy
 from server.state.devices import Registry
 from server.storage.commands import CommandBook
@@ -163,12 +165,14 @@ def create_app(settings: RelaySettings, storage: Storage, clock: Clock) -> Relay
     flask = Flask("server", static_folder=None)
     flask.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     port.attach(flask)
+    gatekeeper = Gatekeeper(_finding(storage.tokens), demo=settings.demo)
     flask.wsgi_app = Front(  # type: ignore[method-assign]
         flask.wsgi_app,
         demo=settings.demo,
         allowed_hosts=settings.allowed_hosts,
         allowed_origins=settings.allowed_origins,
         read_body=listener.read_body,
+        from_device=from_device(gatekeeper),
     )
 
     registry = Registry(settings.groups)
@@ -185,7 +189,6 @@ def create_app(settings: RelaySettings, storage: Storage, clock: Clock) -> Relay
     ingest = Ingest(registry, broadcast, commands, storage.recorder, live, clock, alerts, insights.keep)
     snapshots = Snapshots(registry, clock, lambda: storage.recorder.cursor, alerts.open, demo=settings.demo)
     replay = Replay(storage.recorder, storage.history, live, broadcast, port.drained)
-    gatekeeper = Gatekeeper(_finding(storage.tokens), demo=settings.demo)
     store = ProfileStore(storage.database, clock)
     care = Care(registry, broadcast, store)
     training = Training(registry, broadcast, store)
@@ -232,6 +235,7 @@ def create_app(settings: RelaySettings, storage: Storage, clock: Clock) -> Relay
         mqtt_routes(gatekeeper, mqtt),
         esp32_routes(gatekeeper, esp32, RateLimit(settings.limits.device_events_per_s), metrics),
         care_routes(gatekeeper, registry, care),
+        contract_routes(lambda host: described.document(settings.mqtt, host), demo=settings.demo),
         training_routes(gatekeeper, training),
     ):
         flask.register_blueprint(routes)

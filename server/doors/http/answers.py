@@ -50,9 +50,9 @@ _FROM_WERKZEUG = {
 }
 
 
-def answer(body: object, status: HTTPStatus = HTTPStatus.OK) -> Response:
+def answer(body: object, status: HTTPStatus = HTTPStatus.OK, media: str = "application/json") -> Response:
     """`body` (a payload or what JSON can say) as a JSON response."""
-    return Response(StrictJson.dumps(body), status=status, mimetype="application/json")
+    return Response(StrictJson.dumps(body), status=status, mimetype=media)
 
 
 def handle_errors(app: Flask, metrics: Metrics) -> None:

@@ -1,15 +1,26 @@
 """Parse what an HTTP request brings, at the edge."""
 
 import re
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from flask import request
+from msgspec import Meta
 
 from shared.contract.payloads import parse
 from shared.errors import Code, Refusal
 from shared.wire import StrictJson
 
 T = TypeVar("T")
+
+Moment = Annotated[
+    str,
+    Meta(
+        description="ISO 8601 with a zone",
+        examples=["2026-01-31T12:00:00Z"],
+        extra_json_schema={"format": "date-time"},
+    ),
+]
+"""A time in a query."""
 
 
 def body_as(kind: type[T]) -> T:

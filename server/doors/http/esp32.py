@@ -5,7 +5,9 @@ from flask import Blueprint, Response, request
 from server.doors.esp32 import Esp32Door, refused
 from server.doors.http.answers import STATUS, answer
 from server.doors.http.bodies import body_as
+from server.doors.http.describe import EVERYBODY, VIEWERS, Reply, operation
 from server.doors.http.session import allow
+from server.doors.http.shapes import StressDoor, StressHealth
 from server.doors.root import ESP32, FRONTEND
 from server.metrics import Metrics
 from server.security.identity import Gatekeeper, Role, token_from
@@ -13,11 +15,13 @@ from server.security.rate import RateLimit
 from server.services.stress import DOOR
 from shared import VERSION
 from shared.contract.door_events import ESP32_SENSOR_DATA, STRESS_MONITOR
-from shared.contract.door_payloads import StressReading
+from shared.contract.door_payloads import DataReceived, StressReading
 from shared.contract.spec import Role as Party
 from shared.errors import Code, Refusal
 
 DATA = "/api/esp32/data"
+_GROUP = "Stress monitor"
+_REFUSALS = (Code.FORBIDDEN, Code.RATE_LIMITED, Code.CONFLICT, Code.RETIRED, Code.QUEUE_FULL)
 
 
 def esp32_routes(gatekeeper: Gatekeeper, door: Esp32Door, rate: RateLimit, metrics: Metrics) -> Blueprint:
@@ -25,6 +29,16 @@ def esp32_routes(gatekeeper: Gatekeeper, door: Esp32Door, rate: RateLimit, metri
     routes = Blueprint("esp32", __name__)
 
     @routes.post(DATA)
+    @operation(
+        "One reading, from a device that has no websocket. A refusal is an object with `status` `error`.",
+        Reply(DataReceived, description="It was judged and stored."),
+        group=_GROUP,
+        roles=EVERYBODY,
+        body=StressReading,
+        refusals=_REFUSALS,
+        refused_with=DataReceived,
+        example={"hr": 71, "temp": 33.1, "eda": 0.4},
+    )
     def data() -> Response:
         try:
             identity = gatekeeper.identify(token_from(request.environ), Role.DEVICE)
@@ -38,6 +52,7 @@ def esp32_routes(gatekeeper: Gatekeeper, door: Esp32Door, rate: RateLimit, metri
         return answer(taken)
 
     @routes.get("/api/websocket/info")
+    @operation("How to connect, and who is.", Reply(StressDoor), group=_GROUP, roles=EVERYBODY)
     def info() -> Response:
         allow(gatekeeper, *Role)
         taken = [spec.name for spec in STRESS_MONITOR if spec.subscriber is Party.RELAY]
@@ -55,6 +70,7 @@ def esp32_routes(gatekeeper: Gatekeeper, door: Esp32Door, rate: RateLimit, metri
         )
 
     @routes.get("/api/system/status")
+    @operation("How the stress monitor is.", Reply(StressHealth), group=_GROUP, roles=VIEWERS)
     def status() -> Response:
         allow(gatekeeper, Role.VIEWER, Role.OPERATOR)
         health = door.health()

@@ -6,20 +6,28 @@ import msgspec
 from flask import Blueprint, Response, request
 
 from server.doors.http.answers import answer
-from server.doors.http.bodies import number
+from server.doors.http.bodies import Moment, number
+from server.doors.http.describe import VIEWERS, Query, Reply, operation
 from server.doors.http.session import allow
+from server.doors.http.shapes import Chart, Ledger
 from server.security.identity import Gatekeeper, Role
 from server.state.devices import Registry
 from server.storage.export import ExportFormat
 from server.storage.history import History
 from server.storage.records import to_ms
 from shared.clock import Clock, parse_iso_utc
+from shared.contract.payloads import Count, Label
 from shared.contract.quantities import QUANTITIES
 from shared.errors import Code, Refusal
 
 _POINTS = 400
 _SPAN = timedelta(days=1)
 _NOT_YET = (Code.UNKNOWN_DEVICE, Code.UNKNOWN_QUANTITY)
+_GROUP = "History"
+_SPANNED = (
+    Query("from", Moment, "From when; 24 hours before the end unless said."),
+    Query("to", Moment, "Until when; now unless said."),
+)
 _MIMETYPES = {ExportFormat.CSV: "text/csv", ExportFormat.NDJSON: "application/x-ndjson"}
 
 
@@ -28,6 +36,18 @@ def history_routes(gatekeeper: Gatekeeper, registry: Registry, history: History,
     routes = Blueprint("history", __name__)
 
     @routes.get("/api/devices/<device>/readings")
+    @operation(
+        "A chart of one quantity: downsampled, its extremes kept, with the known gaps.",
+        Reply(Chart),
+        group=_GROUP,
+        roles=VIEWERS,
+        query=(
+            Query("quantity", Label, "Which one.", required=True, example="temperature"),
+            *_SPANNED,
+            Query("points", Count, f"How many at most; {_POINTS} unless said."),
+        ),
+        refusals=_NOT_YET,
+    )
     def readings(device: str) -> Response:
         allow(gatekeeper, Role.VIEWER, Role.OPERATOR)
         quantity = request.args.get("quantity") or ""
@@ -54,6 +74,16 @@ def history_routes(gatekeeper: Gatekeeper, registry: Registry, history: History,
         )
 
     @routes.get("/api/devices/<device>/readings.<any(csv, ndjson):form>")
+    @operation(
+        "The readings as they were taken, as a text of any length.",
+        Reply(media="text/csv"),
+        Reply(media="application/x-ndjson"),
+        group=_GROUP,
+        roles=VIEWERS,
+        query=(Query("quantity", Label, "Which ones; none: all.", many=True, example="temperature"), *_SPANNED),
+        refusals=_NOT_YET,
+        download=True,
+    )
     def export(device: str, form: str) -> Response:
         allow(gatekeeper, Role.VIEWER, Role.OPERATOR)
         chosen = ExportFormat(form)
@@ -65,6 +95,13 @@ def history_routes(gatekeeper: Gatekeeper, registry: Registry, history: History,
         return response
 
     @routes.get("/api/devices/<device>/ledger")
+    @operation(
+        "Per stream: which ids are stored, missing, late or dropped, and why.",
+        Reply(Ledger),
+        group=_GROUP,
+        roles=VIEWERS,
+        refusals=(Code.UNKNOWN_DEVICE,),
+    )
     def ledger(device: str) -> Response:
         allow(gatekeeper, Role.VIEWER, Role.OPERATOR)
         return answer({"device": device, "streams": msgspec.to_builtins(history.completeness(device))})

@@ -1,10 +1,16 @@
 """The page: files that Vite has built, and nothing from anywhere else."""
 
+from http import HTTPStatus
 from pathlib import Path
 
 from flask import Blueprint, Response, send_from_directory
 
+from server.doors.http.describe import OPEN, Reply, operation
+from shared.errors import Code
+
 BUILT = Path(__file__).parents[2] / "dashboard" / "static"
+_GROUP = "Pages"
+_FILE = Reply(media="*/*", description="The file.")
 _CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
     "connect-src 'self' ws: wss:; font-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; "
@@ -19,6 +25,13 @@ def page_routes(built: Path = BUILT) -> Blueprint:
     routes = Blueprint("page", __name__)
 
     @routes.get("/")
+    @operation(
+        "The page.",
+        Reply(media="text/html", description="The page."),
+        Reply(media="text/html", status=HTTPStatus.SERVICE_UNAVAILABLE, description="It has not been built."),
+        group=_GROUP,
+        roles=OPEN,
+    )
     def index() -> Response:
         if not (built / "index.html").exists():
             return Response(_NOT_BUILT, status=503, mimetype="text/html")
@@ -27,12 +40,14 @@ def page_routes(built: Path = BUILT) -> Blueprint:
         return response
 
     @routes.get("/assets/<path:name>")
+    @operation("The page's files.", _FILE, group=_GROUP, roles=OPEN, refusals=(Code.NOT_FOUND,), download=True)
     def asset(name: str) -> Response:
         response = send_from_directory(built / "assets", name)
         response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
         return response
 
     @routes.get("/<any('favicon.svg', 'favicon.ico', 'manifest.webmanifest'):name>")
+    @operation("The page's icons.", _FILE, group=_GROUP, roles=OPEN, refusals=(Code.NOT_FOUND,), download=True)
     def icon(name: str) -> Response:
         return send_from_directory(built, name)
 

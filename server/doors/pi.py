@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+import msgspec
+
 from server.doors.guard import Answer, Connection, Guard, Handler
 from server.doors.welcome import serve
 from server.fanout.port import Port
@@ -106,7 +108,8 @@ class PiDoor:
         return handle
 
     def _connect(self, sid: str, environ: Mapping[str, Any], auth: object) -> None:
-        hello = parse(PiHello, auth or {})
+        # Whoever speaks here is behind this door, whatever it says: the names of other doors' devices are theirs.
+        hello = msgspec.structs.replace(parse(PiHello, auth or {}), door=None)
         identity = self._gatekeeper.identify(token_from(environ, hello.token), Role.DEVICE)
         identity.require(Role.DEVICE)
         # Outside demo mode the token decides the name, whatever the program says it is.

@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 
 _REMEMBERED = 5_000
 """Commands that have ended of which is known who asked for them, and how they ended."""
+_FURTHEST = 1_000_000
+"""A backup may have missed so many commands of one device; one that says more would use the numbers up."""
 _AGAIN_S = 1.0
 """Between two tries to write a result that the disk has refused."""
 
@@ -59,6 +61,9 @@ class Ledger:
 
     def reached(self, device: str, seq: int) -> None:
         """A device has taken number `seq`: a ledger that was put back from a backup goes on after it."""
+        if seq > self._seqs[device] + _FURTHEST:
+            log.warning("device says it took commands that nobody gave: device=%s seq=%d", device, seq)
+            return
         self._seqs[device] = max(self._seqs[device], seq)
 
     def enter(

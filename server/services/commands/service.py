@@ -156,8 +156,14 @@ class Commands:
         if device.session is None:
             self._lost(entry, device)
             return
+        try:
+            events = tuple(dispatch.events(entry, device, self.ledger.key, left_s))
+        except Refusal as refusal:
+            # It came back as another one: nobody else's command may suffer for it.
+            self.ledger.decide(entry, Outcome(CommandState.FAILED, refusal.code, refusal.message))
+            return
         entry.session = device.session
-        for spec, body in dispatch.events(entry, device, self.ledger.key, left_s):
+        for spec, body in events:
             self._broadcast.to_device(spec, body, device.session, lambda answer: self._acked(entry, answer))
 
     # --- the link ----------------------------------------------------------------------------------------------------

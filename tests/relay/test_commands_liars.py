@@ -1,0 +1,43 @@
+"""What a device says of itself may be wrong, or change meanwhile: no other command suffers for it."""
+
+from server.services.commands import Records
+from shared.contract.events import LED_OFF_PUBLISH_SERVER
+from shared.contract.payloads import AccessoryInfo
+from tests.relay.test_commands import LED, House
+
+
+def test_numbers_that_nobody_gave_are_not_believed() -> None:
+    house = House("a-liar", "kitchen")
+    house.leave("a-liar")
+    house.come("a-liar", ledger="ledger-1", seq=2**53 - 1)
+    command = house.request(action="off", accessory=LED, all=True)
+    assert [sent.to for sent in house.wire.of(LED_OFF_PUBLISH_SERVER)] == [("sid-a-liar",), ("sid-kitchen",)]
+    assert [result.seq for result in Records(house.commands.ledger, house.book).get(command).results] == [1, 1]
+
+
+def test_a_ledger_that_was_put_back_from_a_backup_goes_on_after_what_devices_took() -> None:
+    house = House("kitchen")
+    house.leave("kitchen")
+    house.come("kitchen", ledger="ledger-1", seq=40)
+    command = house.request(action="off", accessory=LED, device="kitchen")
+    assert [result.seq for result in Records(house.commands.ledger, house.book).get(command).results] == [41]
+
+
+def test_a_device_that_comes_back_without_the_accessory_fails_that_command_alone() -> None:
+    house = House("kitchen")
+    house.leave("kitchen")
+    lost = house.request(action="off", accessory=LED, device="kitchen", queue=True)
+    fan = AccessoryInfo.build(accessory="fan", pin=4, sensor=False)
+    house.come("kitchen", run="other", accessories=(fan,))
+    assert house.results(lost)[-1] == ("kitchen", "failed", "unknown_accessory")
+
+
+def test_an_accessory_that_goes_between_the_request_and_the_sending_fails_that_device_alone() -> None:
+    house = House("attic", "kitchen")
+    house.deferred = []
+    command = house.request(action="off", accessory=LED, all=True)
+    house.come("attic", session="new", accessories=(AccessoryInfo.build(accessory="fan", pin=4, sensor=False),))
+    for work in house.deferred:
+        work()
+    assert ("attic", "failed", "unknown_accessory") in house.results(command)
+    assert [sent.to for sent in house.wire.of(LED_OFF_PUBLISH_SERVER)] == [("sid-kitchen",)]

@@ -30,7 +30,7 @@ from server.doors.mqtt import described
 from server.doors.mqtt.home_assistant import HomeAssistant
 from server.doors.mqtt.sensors import MqttSensors
 from server.doors.pi import PiDoor
-from server.doors.root import RootDoor
+from server.doors.root import RootDoor, from_device
 from server.doors.telemetry import TelemetryDoor
 from server.doors.temperature import TemperatureDoor
 from server.fanout.broadcast import Broadcast
@@ -165,12 +165,14 @@ def create_app(settings: RelaySettings, storage: Storage, clock: Clock) -> Relay
     flask = Flask("server", static_folder=None)
     flask.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     port.attach(flask)
+    gatekeeper = Gatekeeper(_finding(storage.tokens), demo=settings.demo)
     flask.wsgi_app = Front(  # type: ignore[method-assign]
         flask.wsgi_app,
         demo=settings.demo,
         allowed_hosts=settings.allowed_hosts,
         allowed_origins=settings.allowed_origins,
         read_body=listener.read_body,
+        from_device=from_device(gatekeeper),
     )
 
     registry = Registry(settings.groups)
@@ -187,7 +189,6 @@ def create_app(settings: RelaySettings, storage: Storage, clock: Clock) -> Relay
     ingest = Ingest(registry, broadcast, commands, storage.recorder, live, clock, alerts, insights.keep)
     snapshots = Snapshots(registry, clock, lambda: storage.recorder.cursor, alerts.open, demo=settings.demo)
     replay = Replay(storage.recorder, storage.history, live, broadcast, port.drained)
-    gatekeeper = Gatekeeper(_finding(storage.tokens), demo=settings.demo)
     store = ProfileStore(storage.database, clock)
     care = Care(registry, broadcast, store)
     training = Training(registry, broadcast, store)

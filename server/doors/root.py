@@ -4,13 +4,14 @@ A connection without a `type` gets every text event of these doors, `type=fronte
 `type=esp32` only replies to itself. The type grants no rights: the token does.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Protocol
 from urllib.parse import parse_qs
 
 from server.doors.guard import Connection, Guard, Handler, Tell
 from server.doors.welcome import serve
+from server.fanout.arduino import is_esp32
 from server.fanout.port import Port
 from server.security.identity import Gatekeeper, Identity, Role, token_from
 from shared.contract.payloads import DeviceId, Payload, Text, parse
@@ -92,6 +93,20 @@ class RootDoor:
         if connection is not None:
             for part in self._parts:
                 part.left(connection)
+
+
+def from_device(gatekeeper: Gatekeeper) -> Callable[[Mapping[str, Any]], bool]:
+    """For `Front`: whether a request comes from a device. In demo mode there is only the door that it asks for."""
+
+    def check(environ: Mapping[str, Any]) -> bool:
+        if gatekeeper.demo:
+            return is_esp32(environ)
+        try:
+            return gatekeeper.identify(token_from(environ), Role.DEVICE).role is Role.DEVICE
+        except Refusal:
+            return False
+
+    return check
 
 
 def watches(identity: Identity) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 from socketio.exceptions import ConnectionRefusedError as Refused
 
 from server.fanout.port import Port
+from server.security.front import FROM_DISK
 from shared.contract.payloads import Ack
 from shared.contract.spec import Namespace
 from shared.errors import Code, Refusal
@@ -21,6 +22,8 @@ def serve(port: Port, namespace: Namespace, connect: Connect, disconnect: Callab
 
     def on_connect(sid: str, environ: Mapping[str, Any], auth: object = None) -> None:
         try:
+            if namespace is not Namespace.ROOT and environ.get("HTTP_ORIGIN") == FROM_DISK:
+                raise Refusal(Code.ORIGIN_REFUSED)
             connect(sid, environ, auth)
         except Refusal as refusal:
             log.info("connection refused: namespace=%s from=%s code=%s", namespace, _address(environ), refusal.code)

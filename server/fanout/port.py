@@ -17,6 +17,7 @@ from engineio import packet as engineio_packet
 from flask_socketio import SocketIO
 from gevent.queue import JoinableQueue
 
+from server.fanout import arduino
 from server.fanout.websocket import FRAME_BYTES, WebSocket
 from server.settings import LimitSettings
 from shared.clock import Clock, monotonic_s
@@ -45,6 +46,7 @@ class Port:
         self._limits = limits
         self._clock = clock
         self._first_seen: dict[str, float] = {}
+        self._ushered: set[str] = set()
         self._websockets: dict[Any, WebSocket] = {}
         self._closed_at: dict[Any, float] = {}
         self.refused_binary = 0
@@ -67,6 +69,7 @@ class Port:
     def attach(self, app: Any) -> None:
         """Join the Flask application; call once."""
         self.socketio.init_app(app)
+        app.wsgi_app = arduino.served(app.wsgi_app)
         self._server = self.socketio.server
         self._server.logger = quiet("socketio.quiet")
         eio = self._server.eio
@@ -156,10 +159,18 @@ class Port:
         now = monotonic_s(self._clock)
         alive = dict(self._server.eio.sockets)
         self._first_seen = {eio_sid: self._first_seen.get(eio_sid, now) for eio_sid in alive}
+        self._ushered &= alive.keys()
         for eio_sid, socket in alive.items():
-            if now - self._first_seen[eio_sid] >= self._limits.join_s and not any(self._joined(eio_sid)):
+            age_s = now - self._first_seen[eio_sid]
+            if age_s < min(arduino.USHER_S, self._limits.join_s) or any(self._joined(eio_sid)):
+                continue
+            if age_s >= self._limits.join_s:
                 self.reaped += 1
                 self._end(eio_sid, socket)
+            elif eio_sid not in self._ushered and arduino.is_arduino(self._server.environ.get(eio_sid, {})):
+                # Its sketch may only listen. Whoever is asked for a token must not hold up the others.
+                self._ushered.add(eio_sid)
+                self.spawn(self._deliver, eio_sid, arduino.JOIN)
         self._closed_at = {socket: self._closed_at.get(socket, now) for socket in self._websockets if socket.closed}
         for socket, closed_at in self._closed_at.items():
             if now - closed_at >= _GRACE_S:
@@ -194,13 +205,21 @@ class Port:
             code = Code.BINARY_REFUSED
         elif (head := _HEAD.match(data)) is None:
             code = Code.MALFORMED
-        elif head["kind"] in "01" or any((head["namespace"] or "/") == joined for joined, _ in self._joined(eio_sid)):
+        elif head["kind"] in "01" or self._is_in(eio_sid, head["namespace"] or Namespace.ROOT):
             self._deliver(eio_sid, data)
             return
         else:
             code = Code.UNAUTHENTICATED
         for namespace, sid in self._joined(eio_sid):
             self.emit(ERROR_PUB[namespace], _error(code), [sid])
+
+    def _is_in(self, eio_sid: str, namespace: str) -> bool:
+        """Whether a connection is in a namespace; an ESP32 is let into the default one, as it may not know to ask."""
+        inside = any(namespace == joined for joined, _ in self._joined(eio_sid))
+        if inside or namespace != Namespace.ROOT or not arduino.is_esp32(self._server.environ.get(eio_sid, {})):
+            return inside
+        self._deliver(eio_sid, arduino.JOIN)
+        return any(namespace == joined for joined, _ in self._joined(eio_sid))
 
     def _overflowed(self, mailbox: "_Mailbox") -> None:
         for eio_sid, socket in list(self._server.eio.sockets.items()):

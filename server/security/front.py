@@ -15,6 +15,8 @@ from shared.errors import Code, Refusal
 from shared.wire import StrictJson
 
 MAX_BODY_BYTES = 1024 * 1024
+FROM_DISK = "file://"
+"""What the usual library of an ESP32 says its origin is. A page from a browser's disk says `null`."""
 
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 _STATUS = {
@@ -37,13 +39,18 @@ class Front:
         allowed_hosts: tuple[str, ...],
         allowed_origins: tuple[str, ...],
         read_body: Callable[[Any, int], bytes],
+        from_device: Callable[[dict[str, Any]], bool] = lambda _: False,
     ) -> None:
-        """`read_body(stream, size)` reads a body within a time limit; it raises `TimeoutError`."""
+        """`read_body(stream, size)` reads a body within a time limit; it raises `TimeoutError`.
+
+        `from_device(environ)` says whether a request with the origin `file://` comes from a device.
+        """
         self._app = app
         self._demo = demo
         self._hosts = frozenset(host.lower() for host in allowed_hosts)
         self._origins = frozenset(origin.lower() for origin in allowed_origins)
         self._read_body = read_body
+        self._from_device = from_device
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Answer what is refused; pass on the rest, with its body in memory."""
@@ -78,6 +85,8 @@ class Front:
     def _check_origin(self, environ: dict[str, Any]) -> None:
         origin = str(environ.get("HTTP_ORIGIN", "")).lower()
         own = f"{environ.get('wsgi.url_scheme', 'http')}://{environ.get('HTTP_HOST', '')}".lower()
+        if origin == FROM_DISK and self._from_device(environ):
+            return
         if origin and origin != own and origin not in self._origins:
             raise Refusal(Code.ORIGIN_REFUSED, f"{origin[:100]!r} is neither this relay nor in allowed_origins")
 

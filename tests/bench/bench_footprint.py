@@ -62,8 +62,8 @@ def run(console: Console, seconds: float = SECONDS, rounds: int = ROUNDS) -> Non
                 seen[name].append(_watch(start, work / f"{name}-{number}", seconds))
         console.print(_table(seen))
         console.print(
-            "median of the rounds; RSS while it breathes. The aims, beside mqtt-io: RSS 1.0 or less, better 0.8; CPU with a"
-            " constant light 0.5 or less; a cold start within 1.5 s"
+            "median of the rounds; RSS while it breathes. The aims, beside mqtt-io: RSS 1.0 or less, better 0.8;"
+            " CPU with a constant light 0.5 or less; a cold start within 1.5 s"
         )
         _imports(console, python, work / "imports", relay)
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from shared.contract import door_payloads, payloads
+from shared.contract import door_events, door_payloads, payloads
 from shared.contract.payloads import Accessory, Action, TrainingPhase
 
 _NOW = "2026-01-31T12:00:00.000Z"
@@ -66,7 +66,7 @@ _WRITTEN: Final[Mapping[type, Mapping[str, Any]]] = {
     door_payloads.StressReading: {"hr": 71, "temp": 33.1, "eda": 0.4},
     door_payloads.StressSample: _SAMPLE,
     door_payloads.StressAlert: {
-        "type": "stress_alert",
+        "type": door_events.STRESS_ALERT.name,
         "level": "high_stress",
         "confidence": 82.0,
         "message": "high stress",

@@ -34,7 +34,9 @@ def components(ref_template: str = "#/$defs/{name}") -> dict[str, Any]:
         if "description" in schema:
             # Python 3.13 takes the indentation out of a docstring; the files are the same whoever writes them.
             schema["description"] = inspect.cleandoc(schema["description"])
-    return found
+    # Defaults are tuples there, and lists in JSON.
+    plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(found))
+    return plain
 
 
 def schema_files() -> dict[str, dict[str, Any]]:

@@ -10,10 +10,9 @@ import msgspec
 import pytest
 from openapi_spec_validator import validate
 
-from server.app import Relay, create_app
+from server.app import Relay, Storage, create_app
 from server.doors.http.openapi import document, routes
 from server.doors.mqtt import described
-from server.run import Storage
 from server.settings import HomeAssistantSettings, MqttSettings, RelaySettings
 from shared.contract.asyncapi import document as of_events
 from shared.contract.examples import example

@@ -14,6 +14,7 @@ import gevent
 from gevent.pool import Pool
 from gevent.pywsgi import WSGIHandler, WSGIServer
 
+from server.fanout.session import SOCKET
 from server.settings import RelaySettings
 from shared.logs import quiet
 from shared.settings import SettingsError
@@ -52,6 +53,7 @@ class _Patience(WSGIHandler):
 
     def get_environ(self) -> dict[str, Any]:
         environ: dict[str, Any] = super().get_environ()
+        environ[SOCKET] = self.socket
         self.wsgi_input = _Rest(self, self.wsgi_input)  # type: ignore[assignment]  # all that is asked of it
         return environ
 

@@ -6,6 +6,7 @@ Read from a TOML file (`pi-relay serve --config FILE`) and from variables `PI_RE
 import ipaddress
 import os
 from collections.abc import Mapping
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -20,6 +21,15 @@ from shared.settings import SettingsError
 
 PREFIX = "PI_RELAY_"
 DEFAULT_PORT = 5000
+
+
+class Fanout(StrEnum):
+    """How events reach their subscribers; see docs/adr/0008-a-direct-path-for-fan-out.md."""
+
+    DIRECT = "direct"
+    """Encoded once, written straight to every socket."""
+    STOCK = "stock"
+    """As the libraries do it: a queue and a greenlet per connection."""
 
 
 class LogSettings(Struct, frozen=True, kw_only=True):
@@ -152,6 +162,9 @@ class RelaySettings(Struct, frozen=True, kw_only=True):
     temperature: TemperatureSettings = TemperatureSettings()
     mqtt: MqttSettings = MqttSettings()
     limits: LimitSettings = LimitSettings()
+    fanout: Annotated[
+        Fanout, Meta(description="how events reach pages: `direct`, or `stock` as the libraries do it")
+    ] = Fanout.STOCK
     retention: RetentionPolicy = RetentionPolicy()
     log: LogSettings = LogSettings()
 

@@ -2,31 +2,36 @@
 
 What it adds to the stock server (each has a test in tests/relay/test_hardening.py or tests/integration/):
 binary frames are refused, a connection that joins nothing is closed, unsent messages per connection are bounded and a
-slow consumer is told and closed. What is added to its websocket driver is in `server.fanout.websocket`.
+slow consumer is told and closed. Built on the same internals, for this file alone: the direct path in
+`server.fanout.session` and `server.fanout.direct`, and the stock path's websocket driver in `server.fanout.websocket`.
 """
 
 import logging
 import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from importlib.util import find_spec
 from typing import Any
 
 import gevent
 from engineio import packet as engineio_packet
 from flask_socketio import SocketIO
-from gevent.queue import JoinableQueue
 
-from server.fanout import arduino
-from server.fanout.websocket import FRAME_BYTES, WebSocket
-from server.settings import LimitSettings
+from server.fanout import arduino, session
+from server.fanout.batch import Batch
+from server.fanout.direct import DirectManager
+from server.fanout.framing import FRAME_BYTES
+from server.fanout.hot import Hot, HotHandler
+from server.fanout.mailbox import Mailbox
+from server.fanout.session import Path, Session
+from server.fanout.versions import direct_is_known, refuse_gevent_websocket
+from server.fanout.websocket import WebSocket
+from server.settings import Fanout, LimitSettings
 from shared.clock import Clock, monotonic_s
 from shared.contract.events import ERROR_PUB
 from shared.contract.payloads import ErrorBody, Payload
 from shared.contract.spec import EventSpec, Namespace
 from shared.errors import MEANING, Code
 from shared.logs import quiet
-from shared.settings import SettingsError
 from shared.wire import MAX_EVENT_CHARS, StrictPacket
 
 log = logging.getLogger(__name__)
@@ -41,8 +46,12 @@ _PING_INTERVAL_S, _PING_TIMEOUT_S = 10, 20
 class Port:
     """The Socket.IO server, hardened, behind `server.fanout.broadcast.Emitter`."""
 
-    def __init__(self, limits: LimitSettings, clock: Clock) -> None:
+    def __init__(self, limits: LimitSettings, clock: Clock, fanout: Fanout = Fanout.STOCK) -> None:
         refuse_gevent_websocket()
+        self._direct = fanout is Fanout.DIRECT and direct_is_known()
+        self._batch = Batch(session.frames, lambda call: gevent.get_hub().loop.run_callback(call))
+        self._path: Path | None = None
+        self._hot = Hot()
         self._limits = limits
         self._clock = clock
         self._first_seen: dict[str, float] = {}
@@ -54,6 +63,7 @@ class Port:
         self.reaped = 0
         self.socketio = SocketIO(
             async_mode="gevent",
+            client_manager=DirectManager(self._batch) if self._direct else None,
             serializer=StrictPacket,
             # The front has checked Host and Origin already, for HTTP and Socket.IO alike.
             cors_allowed_origins=[],
@@ -75,17 +85,34 @@ class Port:
         eio = self._server.eio
         eio._async = {  # noqa: SLF001
             **eio._async,  # noqa: SLF001
-            "queue": partial(_Mailbox, self._limits.mailbox_events, self._limits.mailbox_bytes, self._overflowed),
+            "queue": partial(Mailbox, self._limits.mailbox_events, self._limits.mailbox_bytes, self._overflowed),
             "websocket": partial(WebSocket, self._websockets),
         }
         self._deliver = eio.handlers["message"]
         eio.on("message", self._message)
+        if self._direct:
+            self._path = Path(
+                events=self._limits.mailbox_events,
+                bytes=self._limits.mailbox_bytes,
+                websockets=self._websockets,
+                room=lambda: len(self._websockets) < self._limits.connections,
+                overflowed=self._unread,
+                hot=self._taken_at_once,
+                batch=self._batch,
+                environs=self._server.environ,
+            )
+            self._opened = eio.handlers["connect"]
+            eio.on("connect", self._adopt)
 
     # --- what the doors use -------------------------------------------------------------------------------------
 
     def on(self, name: str, namespace: str, handler: Callable[..., Any]) -> None:
         """Call `handler(sid, …)` for an event, `connect`, `disconnect` or `*`, without a Flask request context."""
         self._server.on(name, handler, namespace=namespace)
+
+    def hot(self, spec: EventSpec, handler: HotHandler) -> None:
+        """Give an event a fast lane, beside the handler that `on` gave it, where the path has one."""
+        self._hot.add(spec, handler)
 
     def join(self, sid: str, namespace: str, room: str) -> None:
         """Put a connection into a room, unless it has gone by now."""
@@ -107,7 +134,8 @@ class Port:
             socket = self._socket(sid, namespace)
             if socket is None:
                 return False
-            if socket.queue.qsize() <= self._limits.mailbox_events // 10:
+            unsent = socket.unsent if self._direct else socket.queue.qsize()
+            if unsent <= self._limits.mailbox_events // 10:
                 return True
             gevent.sleep(_DRAIN_S)
 
@@ -156,6 +184,8 @@ class Port:
 
         Call it every second or so.
         """
+        if self._path is not None:
+            self._path.ping()
         now = monotonic_s(self._clock)
         alive = dict(self._server.eio.sockets)
         self._first_seen = {eio_sid: self._first_seen.get(eio_sid, now) for eio_sid in alive}
@@ -173,14 +203,14 @@ class Port:
                 self.spawn(self._deliver, eio_sid, arduino.JOIN)
         self._closed_at = {socket: self._closed_at.get(socket, now) for socket in self._websockets if socket.closed}
         for socket, closed_at in self._closed_at.items():
-            if now - closed_at >= _GRACE_S:
-                self._websockets[socket].cut()
+            if now - closed_at >= _GRACE_S and (websocket := self._websockets.get(socket)) is not None:
+                websocket.cut()
 
     def shut(self) -> None:
         """End every connection, telling its peer."""
         for eio_sid, socket in list(self._server.eio.sockets.items()):
             self._end(eio_sid, socket)
-        for websocket in self._websockets.values():
+        for websocket in list(self._websockets.values()):
             gevent.spawn_later(_PARTING_S, websocket.cut)
 
     def _joined(self, eio_sid: str) -> Iterator[tuple[Namespace, str]]:
@@ -221,17 +251,38 @@ class Port:
         self._deliver(eio_sid, arduino.JOIN)
         return any(namespace == joined for joined, _ in self._joined(eio_sid))
 
-    def _overflowed(self, mailbox: "_Mailbox") -> None:
+    def _adopt(self, eio_sid: str, environ: dict[str, Any]) -> Any:
+        """A connection begins on the direct path."""
+        if self._path is not None:
+            Session.adopt(self._server.eio.sockets[eio_sid], self._path)
+        return self._opened(eio_sid, environ)
+
+    def _taken_at_once(self, connection: Session, message: str) -> bool:
+        manager = self._server.manager
+        return self._hot.take(
+            message,
+            lambda namespace: manager.sid_from_eio_sid(connection.sid, namespace),
+            connection.say,
+        )
+
+    def _overflowed(self, mailbox: Mailbox) -> None:
         for eio_sid, socket in list(self._server.eio.sockets.items()):
             if socket.queue is mailbox:
-                self.slow_consumers += 1
-                log.warning("slow consumer closed: connection=%s unsent_bytes=%d", eio_sid, mailbox.unsent_bytes)
-                for namespace, _ in self._joined(eio_sid):
-                    packet = StrictPacket(
-                        data=[ERROR_PUB[namespace].name, _error(Code.SLOW_CONSUMER)], namespace=namespace
-                    )
-                    mailbox.tell(engineio_packet.Packet(engineio_packet.MESSAGE, packet.encode()))
-                gevent.spawn(self._end, eio_sid, socket)
+                self._dismiss(eio_sid, socket, mailbox.unsent_bytes, mailbox.tell)
+
+    def _unread(self, slow: Session) -> None:
+        wire = slow.wire
+        if wire is not None:
+            self._dismiss(slow.sid, slow, wire.unsent_bytes, lambda packet: wire.tell(session.encoded(packet)))
+
+    def _dismiss(self, eio_sid: str, socket: Any, unsent_bytes: int, tell: Callable[[Any], None]) -> None:
+        """Tell a slow consumer why, and end its connection."""
+        self.slow_consumers += 1
+        log.warning("slow consumer closed: connection=%s unsent_bytes=%d", eio_sid, unsent_bytes)
+        for namespace, _ in self._joined(eio_sid):
+            packet = StrictPacket(data=[ERROR_PUB[namespace].name, _error(Code.SLOW_CONSUMER)], namespace=namespace)
+            tell(engineio_packet.Packet(engineio_packet.MESSAGE, packet.encode()))
+        gevent.spawn(self._end, eio_sid, socket)
 
     def _end(self, eio_sid: str, socket: Any) -> None:
         """Close a connection; where its peer does not read, `reap` cuts it after a grace time."""
@@ -239,61 +290,8 @@ class Port:
         self._server.eio.sockets.pop(eio_sid, None)
 
 
-class _Mailbox(JoinableQueue):  # type: ignore[type-arg]
-    """The unsent packets of one connection, bounded. One that overflows is emptied and ended, never waited for."""
-
-    def __init__(self, events: int, size: int, overflowed: Callable[["_Mailbox"], None]) -> None:
-        super().__init__()
-        self._events = events
-        self._bytes = size
-        self._overflowed = overflowed
-        self._over = False
-        self.unsent_bytes = 0
-
-    def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:
-        """Queue a packet (None ends the connection)."""
-        if self._over and item is not None:
-            return
-        self.unsent_bytes += _size(item)
-        if item is not None and (self.qsize() >= self._events or self.unsent_bytes > self._bytes):
-            self._over = True
-            while self.qsize():
-                super().get(block=False)
-                self.task_done()
-            self._overflowed(self)
-            super().put(None)
-            return
-        super().put(item, block, timeout)
-
-    def tell(self, item: Any) -> None:
-        """Queue a last packet of a mailbox that has overflowed."""
-        super().put(item)
-
-    def get(self, block: bool = True, timeout: float | None = None) -> Any:
-        """The next packet."""
-        item = super().get(block, timeout)
-        self.unsent_bytes = max(0, self.unsent_bytes - _size(item))
-        return item
-
-
-def refuse_gevent_websocket() -> None:
-    """python-engineio prefers gevent-websocket without a word; one 60 MB frame would stall every peer for 20 s.
-
-    Raises `SettingsError`.
-    """
-    if find_spec("geventwebsocket"):
-        raise SettingsError(
-            "(packages)", "gevent-websocket", "cannot be used; remove it: pip uninstall gevent-websocket"
-        )
-
-
 def _error(code: Code) -> ErrorBody:
     return ErrorBody.build(code=code, message=MEANING[code])
-
-
-def _size(item: Any) -> int:
-    data = getattr(item, "data", None)
-    return len(data) if isinstance(data, str | bytes) else 0
 
 
 assert FRAME_BYTES >= 4 * MAX_EVENT_CHARS  # noqa: S101  # an event of any characters fits one frame

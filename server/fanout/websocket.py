@@ -16,8 +16,8 @@ from gevent.event import Event
 from gevent.lock import BoundedSemaphore
 from wsproto.utilities import RemoteProtocolError
 
-FRAME_BYTES = 1024 * 1024
-"""A longer websocket message ends the connection: there is nobody to answer who could have sent it by accident."""
+from server.fanout.framing import FRAME_BYTES
+
 _READ_AHEAD = 100
 """Messages that may be read and not yet handled; further ones wait in the kernel, and so at their sender."""
 _PACKET_TYPES = tuple("0123456")

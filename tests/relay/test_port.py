@@ -6,7 +6,7 @@ from importlib.machinery import ModuleSpec
 
 import pytest
 
-from server.fanout.port import refuse_gevent_websocket
+from server.fanout.versions import refuse_gevent_websocket
 from shared.settings import SettingsError
 
 

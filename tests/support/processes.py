@@ -153,8 +153,9 @@ def _decoded(data: bytes, kind: str) -> Any:
 
 
 def start_relay(state: Path, *, port: int = 0, demo: bool = True, **environ: str) -> RelayProcess:
-    """A relay that answers. `environ` are settings: LIMITS__JOIN_S="1"."""
-    settings = {f"PI_RELAY_{name}": value for name, value in environ.items()}
+    """A relay that answers. `environ` are settings: LIMITS__JOIN_S="1"; FANOUT of our own environ is one too."""
+    chosen = {"FANOUT": os.environ["FANOUT"]} if "FANOUT" in os.environ else {}
+    settings = {f"PI_RELAY_{name}": value for name, value in {**chosen, **environ}.items()}
     state.mkdir(parents=True, exist_ok=True)
     arguments = ["serve", "--port", str(port), *(["--demo"] if demo else [])]
     process = start("server", arguments, {"STATE_DIRECTORY": str(state), **settings})

@@ -1,0 +1,87 @@
+"""Socket.IO rooms over the direct path: an event is encoded once, whoever gets it."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import socketio
+from engineio import packet as engineio_packet
+from socketio import packet as socketio_packet
+
+from server.fanout.batch import Batch
+
+
+class _Members(NamedTuple):
+    sessions: Sequence[Any]
+    as_set: frozenset[Any]
+
+
+class DirectManager(socketio.Manager):  # type: ignore[misc]  # the library is not typed
+    """Keeps who is in a room, and resolves them to connections once, not once per event."""
+
+    def __init__(self, batch: Batch) -> None:
+        super().__init__()
+        self._batch = batch
+        self._members: defaultdict[str, dict[tuple[str | None, ...], _Members]] = defaultdict(dict)
+        """By namespace and rooms; what a change of a room makes wrong is thrown away."""
+
+    def emit(
+        self,
+        event: str,
+        data: Any,
+        namespace: str,
+        room: Any = None,
+        skip_sid: Any = None,
+        callback: Any = None,
+        to: Any = None,
+        **more: Any,
+    ) -> None:
+        """See `socketio.Manager`."""
+        if callback is not None:
+            super().emit(event, data, namespace, room, skip_sid, callback, to, **more)
+            return
+        members = self._resolve(namespace, to or room, skip_sid)
+        if not members.sessions:
+            return
+        args = list(data) if isinstance(data, tuple) else [] if data is None else [data]
+        packet = self.server.packet_class(socketio_packet.EVENT, namespace=namespace, data=[event, *args])
+        encoded = packet.encode()
+        parts = encoded if isinstance(encoded, list) else [encoded]
+        packets = [engineio_packet.Packet(engineio_packet.MESSAGE, part) for part in parts]
+        self._batch.add(members.sessions, packets, members.as_set)
+
+    def basic_enter_room(self, sid: str, namespace: str, room: str | None, eio_sid: str | None = None) -> None:
+        """See `socketio.Manager`."""
+        super().basic_enter_room(sid, namespace, room, eio_sid)
+        self._changed(namespace, room)
+
+    def basic_leave_room(self, sid: str, namespace: str, room: str | None) -> None:
+        """See `socketio.Manager`."""
+        super().basic_leave_room(sid, namespace, room)
+        self._changed(namespace, room)
+
+    def _changed(self, namespace: str, room: str | None) -> None:
+        known = self._members[namespace]
+        for rooms in [rooms for rooms in known if room in rooms]:
+            del known[rooms]
+
+    def _resolve(self, namespace: str, room: Any, skip_sid: Any) -> _Members:
+        existing = self.rooms.get(namespace, {})
+        wanted = room if isinstance(room, list | tuple) else (room,)
+        # Rooms that nobody is in make no difference, and no second list.
+        rooms = tuple(name for name in wanted if name in existing)
+        skipped = frozenset(skip_sid if isinstance(skip_sid, list) else () if skip_sid is None else (skip_sid,))
+        if not skipped and (found := self._members[namespace].get(rooms)) is not None:
+            return found
+        sockets = self.server.eio.sockets
+        eio_sids = {
+            eio_sid: None
+            for name in rooms
+            for sid, eio_sid in existing[name].items()
+            if sid not in skipped and eio_sid in sockets
+        }
+        sessions = [sockets[eio_sid] for eio_sid in eio_sids]
+        members = _Members(sessions, frozenset(sessions))
+        if not skipped and len(sessions) > 1:
+            self._members[namespace][rooms] = members
+        return members

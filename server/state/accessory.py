@@ -2,8 +2,12 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from shared.contract.payloads import AccessoryStatus
+
+MOST_ACCESSORIES: Final = 128
+"""Of one device: twice what it may have at a time."""
 
 
 @dataclass

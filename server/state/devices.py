@@ -6,8 +6,9 @@ from datetime import datetime
 
 import msgspec
 
-from server.state.accessory import AccessoryRecord
+from server.state.accessory import MOST_ACCESSORIES, AccessoryRecord
 from server.state.insight import Insights
+from server.state.newest import Newest
 from server.state.readings import Readings
 from shared.clock import iso_utc, local_text
 from shared.contract.events import ACCESSORIES, accessory_events
@@ -60,8 +61,7 @@ class Device:
     """The one before the program that is connected now ended without saying so."""
     commands: dict[str, CommandResult] = field(default_factory=dict)
     """Where each command stands that has no final result yet, by id."""
-    _as_of: dict[str, str] = field(default_factory=dict)
-    """Of each kind of news, when the newest was taken."""
+    _newest: Newest = field(default_factory=Newest)
 
     @property
     def tags(self) -> tuple[str, ...]:
@@ -102,25 +102,31 @@ class Device:
         )
 
     def record(self, accessory: str) -> AccessoryRecord:
-        """The record of an accessory, made when it is the first time."""
+        """The record of an accessory, made when it is the first time; past the bound one that it had before goes."""
+        if accessory not in self.accessories and len(self.accessories) >= MOST_ACCESSORIES:
+            has = {info.accessory for info in self.infos}
+            gone = next(name for name in self.accessories if name not in has)
+            del self.accessories[gone]
+            self._newest.forget(f"status {gone}")
         return self.accessories.setdefault(accessory, AccessoryRecord(accessory))
 
     # --- what it reports: late news, out of a backlog, is stored but is not what is now ---------------------------
 
     def note_readings(self, body: SensorData, now: datetime) -> tuple[str, ...]:
         """Take the values of a round that are not older than what is known. Returns their quantities."""
-        news = tuple(name for name in body.data if self._is_news(f"reading {name}", body.taken_at, now))
+        known = self.readings.bounded(body.data)
+        news = tuple(name for name in known if self._newest.is_news(f"reading {name}", body.taken_at, now))
         self.readings.take(body, news, body.taken_at or iso_utc(now), self.hello.sample_interval_s)
         return news
 
     def note_value(self, quantity: str, value: float, taken_at: str) -> None:
         """Take the newest value that is stored, where the newest round does not tell it."""
-        self._as_of.setdefault(f"reading {quantity}", taken_at)
+        self._newest.recall(f"reading {quantity}", taken_at)
         self.readings.recall(quantity, value, taken_at, self.hello.sample_interval_s)
 
     def note_motion(self, frame: ClientMotion, now: datetime) -> None:
         """Take a movement that is not older than what is known."""
-        if self._is_news("motion", frame.taken_at, now):
+        if self._newest.is_news("motion", frame.taken_at, now):
             self.motion = frame
 
     def note_status(
@@ -131,7 +137,7 @@ class Device:
         `by` is who gave the command that the status names, where that one switched something.
         """
         record = self.record(accessory)
-        if not self._is_news(f"status {accessory}", body.taken_at, now):
+        if not self._newest.is_news(f"status {accessory}", body.taken_at, now):
             return None
         known = record.reported
         if by is not None:
@@ -143,19 +149,6 @@ class Device:
             record.since = min(body.taken_at or iso_utc(now), iso_utc(now))
         record.reported, record.reported_at = body, now
         return self.state_of(record)
-
-    def _is_news(self, of: str, taken_at: str | None, now: datetime) -> bool:
-        """Whether this is not older than the newest of its kind; a missing time stamp says nothing.
-
-        One from the future counts as taken now: else all that follows were old once the device's clock is set right.
-        """
-        if taken_at is None:
-            return True
-        at = min(taken_at, iso_utc(now))
-        if at < self._as_of.get(of, ""):
-            return False
-        self._as_of[of] = at
-        return True
 
     def state_of(self, record: AccessoryRecord) -> AccessoryState | None:
         """An accessory as pages see it; None before its first report: a state is never invented."""

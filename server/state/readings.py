@@ -1,6 +1,7 @@
 """The newest value of each quantity of one device, for how long it is what is now, and since when there is none."""
 
 from collections.abc import Iterable
+from typing import Final
 
 import msgspec
 
@@ -9,6 +10,9 @@ from shared.clock import parse_iso_utc
 from shared.contract.payloads import LastReading, SensorData
 from shared.contract.quantities import QUANTITIES
 
+MOST_QUANTITIES: Final = 256
+"""Of one device; the log takes more of them, but what is shown as now is bounded."""
+
 
 class Readings(dict[str, LastReading]):
     """Quantity to newest value."""
@@ -16,6 +20,15 @@ class Readings(dict[str, LastReading]):
     def __init__(self) -> None:
         super().__init__()
         self._schedules: dict[str, Schedule] = {}
+
+    def bounded(self, names: Iterable[str]) -> list[str]:
+        """Those of `names` that are known, or for which there is room."""
+        room, taken = MOST_QUANTITIES - len(self), []
+        for name in names:
+            room -= name not in self
+            if name in self or room >= 0:
+                taken.append(name)
+        return taken
 
     def take(self, body: SensorData, names: Iterable[str], taken_at: str, round_s: float | None) -> None:
         """Take the quantities `names` of a round; the device's rounds are every `round_s`, if it says so."""

@@ -65,6 +65,11 @@ def test_an_event_over_the_limit_is_refused_by_its_length_alone() -> None:
     assert refusal(f"2{fits[:-2]}yyyyyyyyyyyyyyyyyyyyyyyy").code is Code.TOO_LARGE
 
 
+def test_what_a_relay_says_of_a_thousand_devices_may_be_long() -> None:
+    text = json.dumps(["snapshot_pub_client", "x" * 2 * MAX_EVENT_CHARS])
+    assert JsonPacket(encoded_packet=f"2{text}").data[0] == "snapshot_pub_client"
+
+
 def test_a_refused_event_keeps_its_ack_id_and_namespace_so_that_it_can_be_answered() -> None:
     packet = decoded('2/pi,17["a",NaN]')
     assert (packet.namespace, packet.id) == ("/pi", 17)

@@ -3,10 +3,12 @@
 from datetime import timedelta
 
 from server.services.restore import restore
+from server.state.accessory import MOST_ACCESSORIES
 from server.state.devices import Device, Registry
+from server.state.readings import MOST_QUANTITIES
 from server.storage.records import LoggedEvent, State, to_ms
 from shared.clock import iso_utc
-from shared.contract.payloads import AccessoryStatus, DeviceProfile, SensorData
+from shared.contract.payloads import AccessoryStatus, DeviceProfile, PiHello, SensorData
 from tests.support.clock import FakeClock
 
 LED = "breath_light"
@@ -71,3 +73,29 @@ def test_a_stored_event_that_cannot_be_read_does_not_keep_the_relay_from_startin
     registry = Registry({})
     restore(registry, State(devices=(), readings=(), events=tuple(rows)))
     assert registry.get("pi").record(LED).reported == AccessoryStatus.build(status=True)
+
+
+def test_names_that_never_end_do_not_fill_the_memory() -> None:
+    clock = FakeClock()
+    device = Device("pi", since=clock.now(), profile=DeviceProfile(device="pi"))
+    for number in range(50):
+        data = {f"q{number}-{of}": 1.0 for of in range(32)}
+        body = {"id": number, "datetime": "2026-01-01 00:00:00", "fail": [], "taken_at": iso_utc(clock.now())}
+        device.note_readings(SensorData.build(**body, data=data), clock.now())
+    assert len(device.readings) == MOST_QUANTITIES
+    device.note_readings(SensorData.build(**{**body, "id": 51}, data={"q0-0": 2.0, "q50-1": 2.0}), clock.now())
+    assert device.readings["q0-0"].value == 2.0
+    assert "q50-1" not in device.readings
+
+
+def test_accessories_that_are_called_otherwise_each_time_take_the_place_of_older_ones() -> None:
+    clock = FakeClock()
+    device = Device("pi", since=clock.now(), profile=DeviceProfile(device="pi"))
+    for number in range(20):
+        names = [f"fan-{number}-{of}" for of in range(32)]
+        infos = [{"accessory": name, "sensor": False} for name in names]
+        device.hello = PiHello.build(contract="1.0", accessories=infos)
+        for name in names:
+            assert device.note_status(name, status(True, iso_utc(clock.now())), clock.now())
+    assert len(device.accessories) == MOST_ACCESSORIES
+    assert set(names) <= device.accessories.keys()

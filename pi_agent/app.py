@@ -20,6 +20,7 @@ from pi_agent.care.diagnostics import Diagnostics
 from pi_agent.hardware.factory import Parts, build_parts
 from pi_agent.hello import say_hello
 from pi_agent.jobs.learning import Learning
+from pi_agent.jobs.past import simulated_past
 from pi_agent.jobs.sampling import budget_s, probes, sample_sensors
 from pi_agent.jobs.schedule import Schedule
 from pi_agent.jobs.status import report_status
@@ -27,6 +28,7 @@ from pi_agent.outbox.files import Files
 from pi_agent.outbox.outbox import Outbox
 from pi_agent.outbox.reserve import Reserve
 from pi_agent.settings import AgentSettings, journal_path, outbox_path, read_token
+from pi_agent.training.options import beside
 from pi_agent.uplink.live import LiveLane, LiveSender
 from pi_agent.uplink.sender import OutboxSender
 from pi_agent.uplink.statuses import Statuses
@@ -119,9 +121,9 @@ class Agent:
         self._driver = Worker("commands", self._commands.run, clock, _SILENCE_S)
         self._talker = Worker("uplink", self._uplink.run, clock, _SILENCE_S)
         self._learner = Worker("training", learning.runner.run, clock, _SILENCE_S)
-        self._planner = Worker("jobs", lambda _: self._schedule.run(), clock, float("inf"))
+        self._planners = self._schedule.workers()
         self._carer = Worker("care", self._care.run, clock, _SILENCE_S)
-        self._workers = (self._writer, self._driver, self._talker, self._learner, self._carer, self._planner)
+        self._workers = (self._writer, self._driver, self._talker, self._learner, self._carer, *self._planners)
 
     def run(self) -> int:
         """Work until SIGTERM or SIGINT: 0; or until something breaks: 1. Outputs are off afterwards."""
@@ -186,10 +188,9 @@ class Agent:
 
     def _watch(self) -> str | None:
         """Wait for the end; returns what broke, None when it was asked for."""
-        tick_s = min(_TICK_S, self._schedule.shortest_period_s)
         pet_s = watchdog_interval_s()
         last_s = petted_s = monotonic_s(self._clock)
-        while not self._stopping.wait(tick_s):
+        while not self._stopping.wait(_TICK_S):
             now = monotonic_s(self._clock)
             if now - last_s > _FROZEN_S:
                 log.warning("process was stopped for %.0f s", now - last_s)
@@ -197,9 +198,8 @@ class Agent:
             last_s = now
             if trouble := self._trouble():
                 return trouble
-            self._schedule.follow_clock()
             self._try_changes(now)
-            if pet_s is not None and now - petted_s >= min(pet_s, tick_s):
+            if pet_s is not None and now - petted_s >= min(pet_s, _TICK_S):
                 notify("WATCHDOG=1")
                 petted_s = now
         return None
@@ -235,7 +235,7 @@ class Agent:
         if not self._driver.join(_STOP_COMMANDS_S):
             log.error("accessories do not stop; their parts are closed under them")
         # A part that is closed while it is read would look like one that failed.
-        idle = self._within(_STOP_JOBS_S, lambda: self._schedule.idle) and self._planner.join(_STOP_JOBS_S)
+        idle = self._within(_STOP_JOBS_S, lambda: self._schedule.idle)
         trained = self._learner.join(_STOP_TRAINING_S)
         self._parts.close()
         self._within(_LAST_WORDS_S, lambda: not (self._uplink.joined and self._outbox.depth))
@@ -282,5 +282,6 @@ def build_agent(settings: AgentSettings, environ: Mapping[str, str], clock: Cloc
         reserve=Reserve(path.with_suffix(".reserve"), settings.outbox.reserve_bytes),
     )
     reconcile(journal, outbox)
-    learning = Learning(path, settings.training, settings.sample_interval_s, outbox, clock)
+    taught, past = beside(path, settings.hardware.mode), simulated_past(settings.hardware.simulation, clock)
+    learning = Learning(taught, settings.training, settings.sample_interval_s, outbox, clock, past)
     return Agent(settings, parts, outbox, journal, learning, clock, token, Place(config, environ))

@@ -234,13 +234,19 @@ def _wiring(settings: AgentSettings, arguments: argparse.Namespace) -> int:
 def _train(settings: AgentSettings, arguments: argparse.Namespace) -> int:
     from pi_agent.training import cli
 
-    return cli.train(outbox_path(settings.outbox), SystemClock(), arguments)
+    return cli.train(_taught(settings), SystemClock(), arguments)
 
 
 def _model(settings: AgentSettings, arguments: argparse.Namespace) -> int:
     from pi_agent.training import cli
 
-    return cli.model(outbox_path(settings.outbox), arguments)
+    return cli.model(_taught(settings), arguments)
+
+
+def _taught(settings: AgentSettings) -> Path:
+    from pi_agent.training.options import beside
+
+    return beside(outbox_path(settings.outbox), settings.hardware.mode)
 
 
 def _shown(name: str, value: object) -> tuple[str, str]:

@@ -207,6 +207,10 @@ class SimulationOptions(_Options, frozen=True, kw_only=True):
     faults: Annotated[
         tuple[FaultOptions, ...], Meta(max_length=64, description="faults of simulated or replayed parts, to try them")
     ] = ()
+    past_days: Annotated[
+        float,
+        Meta(ge=0, le=30, description="days before the start that the simulated room is remembered of, to learn from"),
+    ] = 0.0
 
 
 class HardwareOptions(_Options, frozen=True, kw_only=True):
@@ -237,3 +241,8 @@ class HardwareOptions(_Options, frozen=True, kw_only=True):
             raise ValueError("mode replayed needs a recording: set replay.file to a CSV file")
         if self.mode is Mode.REAL and self.simulation.faults:
             raise ValueError("simulation.faults cannot be given to real parts; remove them, or set mode to simulated")
+        if self.mode is not Mode.SIMULATED and self.simulation.past_days:
+            raise ValueError(
+                f"simulation.past_days = {self.simulation.past_days:g} would invent a past for mode {self.mode}; "
+                "remove it, or set mode to simulated"
+            )

@@ -58,6 +58,12 @@ class Slots:
                 self._values[quantity].append(value)
         return ended
 
+    def begun(self) -> Slot | None:
+        """The slot that has not ended, as far as it has come; None before the first reading."""
+        if self._number is None:
+            return None
+        return Slot(self._number, *(_mean(self._values[quantity]) for quantity in QUANTITIES))
+
     def _begin(self, number: int) -> None:
         self._number = number
         for values in self._values.values():

@@ -32,6 +32,8 @@ class Watch:
         self._history = history
         self._lock = threading.Lock()
         self._served: tuple[int, ForecastModel] | None = None
+        self._untold = False
+        """A model serves that has not forecast yet: the next round says what it makes of the slot that has begun."""
         self._movements = 0
         self._unsaved: Counter[int] = Counter()
         """Movements by hour that the history has not got yet: it is written once per slot."""
@@ -44,6 +46,7 @@ class Watch:
     def serve(self, version: int, model: ForecastModel) -> None:
         """Forecast with `model` from now on."""
         self._served = (version, model)
+        self._untold = True
 
     def moved(self) -> None:
         """The infrared sensor saw a movement begin. Never blocks for long."""
@@ -69,7 +72,8 @@ class Watch:
             self._unsaved.clear()
         if findings:
             fields["findings"] = findings
-        if ended and (forecast := self._forecast()):
+        if (ended or self._untold) and (forecast := self._forecast(None if ended else self._slots.begun())):
+            self._untold = False
             fields |= forecast
         return fields
 
@@ -125,15 +129,18 @@ class Watch:
             return []
         return [_finding(found) for found in self._rules.see(slot.temperature, slot.humidity)]
 
-    def _forecast(self) -> dict[str, Any]:
+    def _forecast(self, begun: Slot | None) -> dict[str, Any]:
         if self._served is None:
             return {}
         version, model = self._served
-        series = Series(
-            self._recent[0].number,
-            [slot.temperature for slot in self._recent],
-            [slot.humidity for slot in self._recent],
-        )
+        slots = [*self._recent]
+        if begun is not None:
+            last = slots[-1].number if slots else begun.number - 1
+            slots += [Slot(number, None, None) for number in range(last + 1, begun.number)[-HISTORY:]]
+            slots.append(begun)
+        # By the last one: of a long gap not every slot is there.
+        first = slots[-1].number - len(slots) + 1
+        series = Series(first, [slot.temperature for slot in slots], [slot.humidity for slot in slots])
         points = [
             {
                 "quantity": point.quantity,

@@ -1,5 +1,6 @@
 """What the agent learns and notices, in one place: its memory of the room, its models, and what it adds to a round."""
 
+import logging
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -9,7 +10,7 @@ from pi_agent.insight.watch import Watch
 from pi_agent.jobs.nightly import PERIOD_S, Nightly
 from pi_agent.jobs.sampling import Keeps
 from pi_agent.jobs.schedule import Schedule
-from pi_agent.training.climate import STEP_S
+from pi_agent.training.climate import STEP_S, Series
 from pi_agent.training.history import History
 from pi_agent.training.options import TrainingOptions, history_path, models_path
 from pi_agent.training.runner import TrainingRunner
@@ -19,6 +20,8 @@ from shared.contract.events import MODEL_TRAIN_PUB_PI, SENSOR_DATA_PUB_PI
 from shared.contract.payloads import TrainingTrigger
 from shared.contract.spec import EventSpec
 
+log = logging.getLogger(__name__)
+
 _MOST_INTERVAL_S: Final = STEP_S / 2
 """Rounds that are further apart leave slots empty that are no silence."""
 
@@ -27,16 +30,31 @@ class Learning:
     """Stands between sampling and outbox: rounds go through it, and carry what it makes of them."""
 
     def __init__(
-        self, outbox_file: Path, options: TrainingOptions, interval_s: float, outbox: Keeps, clock: Clock
+        self,
+        outbox_file: Path,
+        options: TrainingOptions,
+        interval_s: float,
+        outbox: Keeps,
+        clock: Clock,
+        past: Series | None = None,
     ) -> None:
-        """History and models lie beside `outbox_file`. Raises `OSError` where they cannot be opened."""
+        """History and models lie beside `outbox_file`. Raises `OSError` where they cannot be opened.
+
+        `past` is what a simulated room is to be remembered of; where there is no model yet, one is trained on it.
+        """
         self._outbox = outbox
         self._clock = clock
         self._history = History(history_path(outbox_file))
+        if past is not None:
+            log.warning("history filled with a past that is simulated: slots=%d", len(past))
+            self._history.fill(past)
         self._watch = Watch(self._history, rules=interval_s <= _MOST_INTERVAL_S)
         store = ModelStore(models_path(outbox_file))
         self.runner = TrainingRunner(self._history.recent, store, clock, self._news, self._watch.serve)
         self._nightly = Nightly(options, self.runner, clock)
+        self.runner.refresh()
+        if past is not None and store.serving() is None:
+            self.runner.request_training(TrainingTrigger.SCHEDULE)
 
     def append(self, spec: EventSpec, fields: Mapping[str, Any], monotonic_ns: int | None = None) -> None:
         """Keep an event; a round carries its `insight`."""

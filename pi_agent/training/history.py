@@ -65,6 +65,22 @@ class History:
             return
         self._keep("climate", (slot, known(temperature), known(humidity)))
 
+    def fill(self, past: Series) -> None:
+        """Take over slots at once; those that are known already stay. Raises `OSError`."""
+        rows = [
+            (past.start + index, known(past.temperature[index]), known(past.humidity[index]))
+            for index in range(len(past))
+        ]
+        with self._lock:
+            try:
+                self._connection.execute("BEGIN IMMEDIATE")
+                self._connection.executemany(_ADD["climate"], rows)
+                self._connection.execute("COMMIT")
+            except sqlite3.Error as error:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise OSError(f"{self.path}: {error}") from None
+
     def add_motion(self, hour: int, movements: int) -> None:
         """Add movements to hour number `hour` (whole hours since 1970, UTC)."""
         if movements > 0:

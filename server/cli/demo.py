@@ -93,6 +93,8 @@ def _agent_settings(url: str) -> dict[str, str]:
         "PI_AGENT_DEVICE": "demo-pi",
         "PI_AGENT_SAMPLE_INTERVAL_S": f"{_PERIOD_S:g}",
         "PI_AGENT_HARDWARE__MODE": "simulated",
+        # The forecaster learns from two weeks; nobody waits so long for a demo.
+        "PI_AGENT_HARDWARE__SIMULATION__PAST_DAYS": "15",
         "PI_AGENT_BREATHING__ON_AT_START": "true",
         "PI_AGENT_UPLINK__START_JITTER_S": "0",
     }

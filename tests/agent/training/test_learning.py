@@ -10,11 +10,14 @@ from typing import Any
 import msgspec
 import pytest
 
+from pi_agent.hardware.options import HardwareOptions, Mode, SimulationOptions
+from pi_agent.hardware.sim.room import Room
 from pi_agent.jobs.learning import Learning
+from pi_agent.jobs.past import simulated_past
 from pi_agent.outbox.rows import Stamp, encode
 from pi_agent.training.climate import STEP_S, slot_begin
 from pi_agent.training.history import History
-from pi_agent.training.options import TrainingOptions, history_path
+from pi_agent.training.options import TrainingOptions, beside, history_path
 from shared.contract.events import MODEL_TRAIN_PUB_PI, SENSOR_DATA_PUB_PI
 from shared.contract.payloads import SensorData, TrainingTrigger
 from shared.contract.spec import EventSpec
@@ -142,3 +145,56 @@ def test_the_source_of_the_agent_names_no_number_crunching() -> None:
         named = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
         named |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
         assert not heavy & {name.partition(".")[0] for name in named}, file
+
+
+def test_a_simulated_room_has_a_past_to_learn_from_and_forecasts_within_its_first_slot(
+    tmp_path: Path, clock: FakeClock
+) -> None:
+    outbox = Outbox(clock)
+    options = SimulationOptions(past_days=8)
+    past = simulated_past(options, clock)
+    assert past is not None
+    file = beside(tmp_path / "outbox.db", Mode.SIMULATED)
+    learning = Learning(file, TrainingOptions(), 2.0, outbox, clock, past)
+    assert learning.runner.busy, "there is no model yet"
+    learning.runner.train("job", TrainingTrigger.SCHEDULE)
+    climate = Room(options.seed).climate(clock.now())
+    data = dict(zip(("temperature", "humidity"), climate, strict=True))
+    learning.append(SENSOR_DATA_PUB_PI, {"data": data, "fail": []})
+    clock.advance(2)
+    learning.append(SENSOR_DATA_PUB_PI, {"data": data, "fail": []})
+    told, after = outbox.bodies(SENSOR_DATA_PUB_PI)
+    assert {point["minutes"] for point in told["insight"]["forecast"]} == {10, 60}
+    assert "forecast" not in after.get("insight", {}), "once per model and slot"
+    learning.close()
+    again = Learning(file, TrainingOptions(), 2.0, outbox, clock, simulated_past(options, clock))
+    assert not again.runner.busy, "it has a model"
+    again.append(SENSOR_DATA_PUB_PI, {"data": data, "fail": []})
+    assert outbox.bodies(SENSOR_DATA_PUB_PI)[-1]["insight"]["model"] == 1, "a restart forecasts at once"
+    again.close()
+
+
+def test_what_was_measured_is_not_replaced_by_a_simulated_past(tmp_path: Path, clock: FakeClock) -> None:
+    history = History(tmp_path / "history.db")
+    past = simulated_past(SimulationOptions(past_days=1), clock)
+    assert past is not None
+    history.add(past.start, 5.0, 5.0)
+    history.fill(past)
+    known = history.recent()
+    assert (len(known), known.temperature[0]) == (len(past), 5.0)
+    assert known.temperature[1] == past.temperature[1]
+    history.close()
+
+
+@pytest.mark.parametrize("mode", ["real", "replayed"])
+def test_a_past_is_invented_for_no_room_but_a_simulated_one(mode: str) -> None:
+    fields = {"mode": mode, "replay": {"file": "a.csv"}, "simulation": {"past_days": 3}}
+    with pytest.raises(msgspec.ValidationError, match="would invent a past"):
+        msgspec.convert(fields, HardwareOptions)
+    assert simulated_past(SimulationOptions(), FakeClock()) is None
+
+
+def test_what_a_simulated_room_taught_never_serves_a_real_one(tmp_path: Path) -> None:
+    outbox = tmp_path / "outbox.db"
+    assert history_path(beside(outbox, Mode.REAL)) == tmp_path / "history.db"
+    assert len({history_path(beside(outbox, mode)).parent for mode in (Mode.REAL, Mode.SIMULATED)}) == 2

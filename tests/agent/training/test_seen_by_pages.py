@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 import socketio
 
+from pi_agent.hardware.options import Mode
 from pi_agent.training.climate import slot_of
 from pi_agent.training.history import History
+from pi_agent.training.options import beside, history_path
 from shared.contract.events import MODEL_TRAIN_PUB_CLIENT, SENSOR_DATA_PUB_CLIENT
 from shared.contract.payloads import ClientModelTrain, parse
 from shared.contract.spec import Namespace
@@ -45,8 +47,7 @@ def steps(told: list[tuple[str, dict[str, Any]]]) -> list[dict[str, Any]]:
 
 def test_pages_see_a_job_from_its_start_to_its_plot(relay: RelayProcess, told: Any, tmp_path: Path) -> None:
     state = tmp_path / "agent"
-    state.mkdir()
-    history = History(state / "history.db")
+    history = History(history_path(beside(state / "outbox.db", Mode.SIMULATED)))
     series = room(days=8, start=slot_of(datetime.now(UTC)) - 8 * 144)
     for number in range(len(series)):
         history.add(series.start + number, series.temperature[number], series.humidity[number])

@@ -33,6 +33,17 @@ _MINUTE_S = 60.0
 _RECENT_CHARS = 500
 
 
+_SHOWN = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))}
+"""How control characters are written: what people and devices say may hold some."""
+
+
+class _LineFormatter(logging.Formatter):
+    """One record, one line: nobody's words begin a line of their own, or tell the terminal something."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the library's name
+        return super().formatMessage(record).translate(_SHOWN)
+
+
 class _JsonFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         line = {
@@ -108,12 +119,12 @@ def configure(
     if style is LogFormat.JSON:
         handler.setFormatter(_JsonFormatter())
     else:
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s", "%H:%M:%S"))
+        handler.setFormatter(_LineFormatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s", "%H:%M:%S"))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     if keep:
         memory = _Recent(keep)
-        memory.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s"))
+        memory.setFormatter(_LineFormatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s"))
         root.addHandler(memory)
     set_level(level)
 

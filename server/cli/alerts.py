@@ -198,7 +198,7 @@ def _condition(rule: dict[str, Any]) -> str:
     words = [
         f"{name} {rule[name]:g}" if isinstance(rule[name], int | float) and rule[name] is not True else name
         for name in ("above", "below", "rises_by", "falls_by", "within_s", "no_data_s", "offline", "flapping", "for_s")
-        if rule.get(name)
+        if rule.get(name) or (name in ("above", "below") and rule.get(name) is not None)
     ]
     if "status" in rule:
         words.append("on" if rule["status"] else "off")

@@ -1,14 +1,30 @@
 """Options that several commands share, and how a command ends."""
 
+import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.markup import escape
+from rich.segment import Segment
 
-out = Console()
-err = Console(stderr=True)
+
+class Screen(Console):
+    """A terminal that shows what people and devices call things, and never obeys it: no escape of theirs reaches it."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """The library's, less what is no visible character and no new line."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else segment._replace(text=_UNSEEN.sub("", segment.text))
+
+
+_UNSEEN = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+"""Control characters, and those that turn the direction of writing."""
+
+out = Screen()
+err = Screen(stderr=True)
 
 EXIT_FAILED = 1
 """The relay answered, but not every device did what was asked."""

@@ -3,7 +3,7 @@
 import msgspec
 
 from shared.contract.payloads import DeviceProfile, Quality, QualityState, SensorData
-from shared.contract.quantities import known
+from shared.contract.quantities import ANY_HIGH, ANY_LOW, known
 
 
 def calibrated(body: SensorData, profile: DeviceProfile) -> SensorData:
@@ -21,14 +21,13 @@ def calibrated(body: SensorData, profile: DeviceProfile) -> SensorData:
             continue
         value = raw + offset
         quantity = known(name)
-        if quantity is not None:
-            within = min(max(value, quantity.low), quantity.high)
-            if within != value:
-                quality[name] = Quality(
-                    state=QualityState.DEGRADED,
-                    reason=f"calibrated by {offset:+g} it would be {value:g}{quantity.unit}",
-                )
-            value = round(within, max(quantity.decimals, 3))
+        low, high, unit = (quantity.low, quantity.high, quantity.unit) if quantity else (ANY_LOW, ANY_HIGH, "")
+        within = min(max(value, low), high)
+        if within != value:
+            quality[name] = Quality(
+                state=QualityState.DEGRADED, reason=f"calibrated by {offset:+g} it would be {value:g}{unit}"
+            )
+        value = round(within, max(quantity.decimals, 3)) if quantity else within
         data[name] = value
         added[name] = round(value - raw, 6)
     return msgspec.structs.replace(body, data=data, calibration=added, quality=quality)

@@ -66,3 +66,15 @@ def test_debug_is_not_bounded_and_everything_else_is() -> None:
     finally:
         root.handlers[:] = before
         root.setLevel(level)
+
+
+def test_nobodys_words_begin_a_line_of_their_own() -> None:
+    written, root = io.StringIO(), logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    try:
+        configure(LogLevel.INFO, LogFormat.HUMAN, written)
+        logging.getLogger("tests.forged").warning("alert: %s", "hot\n12:00:00 ERROR forged \x1b[2J")
+    finally:
+        root.handlers[:], root.level = handlers, level
+    assert written.getvalue().count("\n") == 1
+    assert "hot\\x0a12:00:00 ERROR forged \\x1b[2J" in written.getvalue()

@@ -55,8 +55,9 @@ _ABOUT_THE_CONNECTION = {
     Code.ORIGIN_REFUSED,
     Code.SLOW_CONSUMER,
     Code.REPLACED,
+    Code.UNKNOWN_DEVICE,
 }
-"""A revoked token must not turn a whole outbox into dead letters."""
+"""A revoked token, or a device that was deleted meanwhile, must not turn a whole outbox into dead letters."""
 
 
 def judge(answer: tuple[object, ...]) -> Verdict:

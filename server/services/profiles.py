@@ -16,8 +16,8 @@ from server.storage.engine import Database
 from server.storage.history import History
 from server.storage.profiles import ProfileStore
 from server.storage.recorder import Recorder
-from shared.contract.events import DEVICE_PROFILE_PUB_CLIENT, DEVICE_REMOVED_PUB_CLIENT
-from shared.contract.payloads import DeviceProfile, DeviceRemoved
+from shared.contract.events import DEVICE_PROFILE_PUB_CLIENT, DEVICE_REMOVED_PUB_CLIENT, ERROR_PUB_PI
+from shared.contract.payloads import DeviceProfile, DeviceRemoved, ErrorBody
 from shared.contract.quantities import known as known_quantity
 from shared.errors import Code, Refusal
 
@@ -96,8 +96,7 @@ class Profiles:
 
         self._recorder.rearrange(work, old)
         log.info("device replaced: old=%s new=%s by=%s", old, new, by)
-        self._registry.remove(old)
-        self._changed(old)
+        self._remove(source)
         self._registry.describe(profile)
         restore(self._registry, self._history.latest_state(new))
         self._broadcast.to_pages(DEVICE_REMOVED_PUB_CLIENT, DeviceRemoved.build(device=old, into=new), old)
@@ -108,7 +107,8 @@ class Profiles:
 
         Raises `Refusal`: `unknown_device`; `conflict` while it is connected: it would be back at once.
         """
-        _require_offline(self._registry.get(name))
+        known = self._registry.get(name)
+        _require_offline(known)
         while self._database.write(lambda connection: transfer.erase_slice(connection, name)):
             pass
 
@@ -118,9 +118,16 @@ class Profiles:
 
         self._recorder.rearrange(work, name)
         log.warning("device deleted with its data: device=%s by=%s", name, by)
-        self._registry.remove(name)
-        self._changed(name)
+        self._remove(known)
         self._broadcast.to_pages(DEVICE_REMOVED_PUB_CLIENT, DeviceRemoved.build(device=name), name)
+
+    def _remove(self, device: Device) -> None:
+        """Forget a device. One that came back meanwhile is told to come again, as a new one: it sends nothing in vain."""
+        self._registry.remove(device.name)
+        if device.session is not None and device.hello.door is None:
+            reason = ErrorBody.build(code=Code.REPLACED, message="the device was removed meanwhile; connect again")
+            self._broadcast.dismiss(ERROR_PUB_PI, reason, device.session)
+        self._changed(device.name)
 
     def _describe(self, profile: DeviceProfile) -> DeviceProfile:
         described = self._registry.describe(profile)

@@ -147,6 +147,7 @@ def test_an_overdue_ack_makes_its_event_unsent_and_no_other() -> None:
         (refused("unknown_event", retry=False), Fate.NEVER),
         (refused("unauthenticated", retry=False), Fate.LINK),
         (refused("replaced", retry=False), Fate.LINK),
+        (refused("unknown_device", retry=False), Fate.LINK),
         ((), Fate.LATER),
         ((False, "error", 500), Fate.LATER),
         (({"ok": 1},), Fate.LATER),

@@ -1,5 +1,10 @@
 """A device that says of itself what is not so harms nobody, and not even itself for ever."""
 
+import sqlite3
+import threading
+import time
+from contextlib import closing
+
 from tests.support.processes import RelayProcess
 from tests.support.raw import RawClient
 
@@ -10,3 +15,24 @@ def test_an_agent_cannot_say_that_it_is_behind_another_door(relay: RelayProcess)
         assert client.call("LED_status_pub_pi", {"status": False})[0]["ok"] is True
     with RawClient(relay.url, "/pi", hello) as client:
         assert client.call("LED_status_pub_pi", {"status": True})[0]["ok"] is True
+
+
+def test_a_device_that_comes_back_while_it_is_deleted_is_told_to_come_again(relay: RelayProcess) -> None:
+    hello = {"device": "pi-twice", "contract": "1.0"}
+    with RawClient(relay.url, "/pi", hello) as client:
+        assert client.call("LED_status_pub_pi", {"status": False})[0]["ok"] is True
+    answers = []
+    delete = "/api/devices/pi-twice?confirm=pi-twice"
+    deleting = threading.Thread(target=lambda: answers.append(relay.http("DELETE", delete)))
+    with closing(sqlite3.connect(relay.state / "relay.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        deleting.start()
+        time.sleep(0.5)  # it waits for the database
+        client = RawClient(relay.url, "/pi", hello)
+        other.execute("ROLLBACK")
+    with client:
+        assert client.event("error_pub")["code"] == "replaced"
+        deleting.join(10)
+        assert answers == [(204, "")]
+    with RawClient(relay.url, "/pi", hello) as again:
+        assert again.call("LED_status_pub_pi", {"status": False})[0]["ok"] is True

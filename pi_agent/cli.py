@@ -103,9 +103,6 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(settings: AgentSettings, arguments: argparse.Namespace) -> int:
-    # The uplink speaks websocket alone. engineio would import `requests` for the polling that it never does:
-    # 8 MB of memory and 60 ms on a Pi. Hidden, it counts as not installed.
-    sys.modules.setdefault("requests", None)  # type: ignore[arg-type]
     from pi_agent.lives import FILE_NAME, Lives
     from pi_agent.start import start
 

@@ -3,24 +3,32 @@
 import logging
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from pi_agent.app import Agent, build_agent
 from pi_agent.care.changes import Changes, ChangesFile
 from pi_agent.settings import AgentSettings, outbox_path, read_settings
+from pi_agent.uplink.library import load_client
 from shared import logs
 from shared.clock import Clock
 from shared.settings import SettingsError
 
+if TYPE_CHECKING:
+    from pi_agent.app import Agent
+
 log = logging.getLogger(__name__)
 
 
-def start(settings: AgentSettings, config: Path | None, environ: Mapping[str, str], clock: Clock) -> Agent:
+def start(settings: AgentSettings, config: Path | None, environ: Mapping[str, str], clock: Clock) -> "Agent":
     """Build the agent. `settings` are those of the machine alone.
 
     Raises what `build_agent` raises, for the machine's own settings.
     """
     file = ChangesFile(outbox_path(settings.outbox, environ).parent)
     changes = file.starting()
+    load_client(settings.relay.url, *_urls(changes))
+    # Only now: it imports the library.
+    from pi_agent.app import build_agent
+
     if not changes.settings:
         return build_agent(settings, environ, clock, config)
     try:
@@ -33,7 +41,15 @@ def start(settings: AgentSettings, config: Path | None, environ: Mapping[str, st
         return _build(file.undo(str(error)), config, environ, clock)
 
 
-def _build(changes: Changes, config: Path | None, environ: Mapping[str, str], clock: Clock) -> Agent:
+def _build(changes: Changes, config: Path | None, environ: Mapping[str, str], clock: Clock) -> "Agent":
+    from pi_agent.app import build_agent
+
     settings = read_settings(config, environ, changes.settings)
     logs.set_level(settings.log.level)
     return build_agent(settings, environ, clock, config)
+
+
+def _urls(changes: Changes) -> list[str]:
+    """Every address of a relay that this start may come to."""
+    trees = [tree.get("relay") for tree in (changes.settings, changes.before or {})]
+    return [str(tree.get("url", "")) for tree in trees if isinstance(tree, Mapping)]

@@ -122,7 +122,7 @@ class Profiles:
         self._broadcast.to_pages(DEVICE_REMOVED_PUB_CLIENT, DeviceRemoved.build(device=name), name)
 
     def _remove(self, device: Device) -> None:
-        """Forget a device. One that came back meanwhile is told to come again, as a new one: it sends nothing in vain."""
+        """Forget a device. One that came back meanwhile is told to come again, as a new one."""
         self._registry.remove(device.name)
         if device.session is not None and device.hello.door is None:
             reason = ErrorBody.build(code=Code.REPLACED, message="the device was removed meanwhile; connect again")

@@ -5,7 +5,7 @@ import typer
 from rich.table import Table
 
 from server.cli.options import DEFAULT_URL, EXIT_NO_RELAY, AsJson, Token, Url, fail, out
-from server.cli.remote import Remote
+from server.cli.remote import connect
 from shared.errors import Refusal
 
 
@@ -15,7 +15,7 @@ def devices(url: Url = DEFAULT_URL, token: Token = None, as_json: AsJson = False
     Example: pi-relay devices --json | jq .device
     """
     try:
-        with Remote(url, token) as relay:
+        with connect(url, token) as relay:
             snapshot = relay.snapshot()
     except Refusal as refusal:
         fail(f"{refusal.message} ({refusal.code})", EXIT_NO_RELAY)

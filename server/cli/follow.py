@@ -1,19 +1,16 @@
 """Send a command, follow it to its end at each device, and leave with what came of it."""
 
-import time
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import msgspec
 import typer
 from rich.markup import escape
 
-from server.cli.http import call
 from server.cli.options import EXIT_FAILED, EXIT_NO_RELAY, err, fail, out
 from server.cli.progress import bars
-from server.cli.remote import Remote
-from shared.contract.payloads import FINAL_STATES, CommandRequest, CommandResult, CommandState, parse
+from server.cli.remote import connect
+from shared.contract.payloads import FINAL_STATES, CommandRequest, CommandResult, CommandState
 from shared.errors import Code, Refusal
 
 EXIT_SILENT = 4
@@ -32,9 +29,6 @@ _EXIT = {
     CommandState.REFUSED: EXIT_REFUSED,
     CommandState.QUEUED: EXIT_QUEUED,
 }
-_PATIENCE_S = 5.0
-"""Beyond a command's time to live: the relay has a last word by then, or is gone."""
-_AGAIN_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -52,12 +46,12 @@ def follow(request: CommandRequest, how: Followed) -> None:
     """Send `request`; ends the program with the exit code of its outcome, 1 where devices differ in theirs."""
     results: dict[str, CommandResult] = {}
     try:
-        with Remote(how.url, how.token) as relay:
-            ack = relay.command(request)
-            devices, command = set(ack.devices or ()), ack.command or ""
+        with connect(how.url, how.token) as relay:
+            asked = relay.ask(request, away=_away)
+            devices, command = set(asked.devices), asked.command
             what = f"{request.action} {request.accessory or 'everything but the sensors'}"
             with bars() as told:
-                for result in _results(relay, command, (request.ttl_s or 10.0) + _PATIENCE_S, how):
+                for result in asked.news():
                     results[result.device] = result
                     done = [known for known in results.values() if _is_done(known, how)]
                     told(what, len(done), len(devices))
@@ -84,21 +78,8 @@ def _exit(result: CommandResult) -> int:
     return EXIT_SILENT if result.code in _SILENT else _EXIT.get(result.state, EXIT_FAILED)
 
 
-def _results(relay: Remote, command: str, timeout_s: float, how: Followed) -> Iterator[CommandResult]:
-    """News of a command; across a restart of the relay, whose ledger goes on, by asking it again and again."""
-    deadline = time.monotonic() + timeout_s
-    try:
-        yield from relay.results(command, timeout_s)
-    except Refusal:
-        err.print("the relay is away, trying again", highlight=False)
-    while time.monotonic() < deadline:
-        time.sleep(_AGAIN_S)
-        try:
-            Remote(how.url, how.token).close()
-        except Refusal:
-            continue
-        for body in call("GET", how.url, f"/api/commands/{command}", how.token)["results"]:
-            yield parse(CommandResult, body)
+def _away() -> None:
+    err.print("the relay is away, trying again", highlight=False)
 
 
 def _print(results: dict[str, CommandResult], how: Followed) -> None:

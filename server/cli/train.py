@@ -1,7 +1,6 @@
 """`pi-relay device train`: have a device train its forecaster, and see what came of it."""
 
 import time
-from contextlib import closing
 from typing import Annotated
 from urllib.parse import quote
 
@@ -12,9 +11,9 @@ from rich.table import Table
 from server.cli.http import call
 from server.cli.options import DEFAULT_URL, EXIT_FAILED, EXIT_NO_RELAY, AsJson, Token, Url, err, fail, out
 from server.cli.progress import bars
-from server.cli.remote import Feed
-from shared.contract.events import MODEL_TRAIN_PUB_CLIENT, SNAPSHOT_PUB_CLIENT
-from shared.contract.payloads import ClientModelTrain, Snapshot, TrainingPhase, parse
+from server.cli.remote import connect
+from shared.client import Client
+from shared.contract.payloads import ClientModelTrain, Snapshot, TrainingPhase
 from shared.contract.quantities import QUANTITIES
 from shared.errors import Code, Refusal
 
@@ -41,7 +40,7 @@ def train(
             _told(device, _ask(device, url, token), as_json=as_json)
             return
         # Before it is asked, so that none of its news is missed.
-        with closing(Feed(url, token, device)) as feed:
+        with connect(url, token, device) as feed:
             news = _follow(feed, _ask(device, url, token))
     except Refusal as refusal:
         fail(f"{refusal.message} ({refusal.code})", EXIT_NO_RELAY)
@@ -62,17 +61,15 @@ def _told(device: str, command: str, *, as_json: bool) -> None:
         out.print(f"[green]✓[/] {device} trains; see it on the page, or with --wait", highlight=False)
 
 
-def _follow(feed: Feed, command: str) -> ClientModelTrain | None:
+def _follow(feed: Client, command: str) -> ClientModelTrain | None:
     """The last news of the job, across restarts of the relay; None where they do not come."""
     deadline_s = time.monotonic() + _PATIENCE_S
     with bars() as told:
         while time.monotonic() < deadline_s:
-            for spec, body in feed.events(1.0):
-                known = None
-                if spec is MODEL_TRAIN_PUB_CLIENT:
-                    known = parse(ClientModelTrain, body)
-                elif spec is SNAPSHOT_PUB_CLIENT:
-                    known = next((one.training for one in parse(Snapshot, body).devices if one.training), None)
+            for event in feed.events(1.0):
+                known = event.body if isinstance(event.body, ClientModelTrain) else None
+                if isinstance(event.body, Snapshot):
+                    known = next((one.training for one in event.body.devices if one.training), None)
                 if known is None or known.command != command:
                     if time.monotonic() >= deadline_s:
                         break

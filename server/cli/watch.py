@@ -1,8 +1,7 @@
 """The live view in a terminal."""
 
 import time
-from contextlib import closing
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 import typer
@@ -12,12 +11,19 @@ from rich.table import Table
 from rich.text import Text
 
 from server.cli.options import DEFAULT_URL, EXIT_NO_RELAY, AsJson, Token, Url, err, fail, out
-from server.cli.remote import Feed
+from server.cli.remote import connect
+from shared.client import Client, Event
 from shared.clock import SystemClock, iso_utc, parse_iso_utc
-from shared.contract import events
-from shared.contract.payloads import AccessoryState, ClientSensorData, DeviceStatus, LastReading, Snapshot, parse
+from shared.contract.payloads import (
+    AccessoryState,
+    ClientMotion,
+    ClientSensorData,
+    CommandResult,
+    DeviceStatus,
+    LastReading,
+    Snapshot,
+)
 from shared.contract.quantities import QUANTITIES
-from shared.contract.spec import EventSpec
 from shared.errors import Refusal
 
 _NEWS = 8
@@ -34,7 +40,7 @@ def watch(
     Example: pi-relay watch --json | jq .body.data.temperature
     """
     try:
-        with closing(Feed(url, token, device)) as feed:
+        with connect(url, token, device) as feed:
             _print_json(feed) if as_json else _show(feed, url)
     except Refusal as refusal:
         fail(f"{refusal.message} ({refusal.code})", EXIT_NO_RELAY)
@@ -42,26 +48,26 @@ def watch(
         return
 
 
-def _print_json(feed: Feed) -> None:
+def _print_json(feed: Client) -> None:
     away = False
     while True:
-        for spec, body in feed.events(1.0):
+        for event in feed.events(1.0):
             if away:
                 away = False
                 err.print("the relay is back", highlight=False)
-            typer.echo(msgspec.json.encode({"event": spec.name, "body": body}).decode())
+            typer.echo(msgspec.json.encode({"event": event.name, "body": event.raw}).decode())
         if not feed.connected and not away:
             away = True
             err.print("the relay is away, trying again", highlight=False)
 
 
-def _show(feed: Feed, url: str) -> None:
+def _show(feed: Client, url: str) -> None:
     view = View(url)
     with Live(view.render(), console=out, refresh_per_second=4, screen=out.is_terminal) as live:
         while True:
             until = time.monotonic() + 0.25
-            for spec, body in feed.events(0.25):
-                view.take(spec, body)
+            for event in feed.events(0.25):
+                view.take(event)
                 if time.monotonic() >= until:
                     break
             live.update(view.render(connected=feed.connected))
@@ -78,26 +84,25 @@ class View:
         self._accessories: dict[str, dict[str, AccessoryState]] = {}
         self._news: list[str] = []
 
-    def take(self, spec: EventSpec, body: Any) -> None:
+    def take(self, event: Event) -> None:
         """One event."""
-        if spec is events.SNAPSHOT_PUB_CLIENT:
-            for known in parse(Snapshot, body).devices:
+        body = event.body
+        if isinstance(body, Snapshot):
+            for known in body.devices:
                 self._online[known.device] = known.online
                 self._readings[known.device] = dict(known.readings)
                 self._accessories[known.device] = {state.accessory: state for state in known.accessories}
-        elif spec is events.SENSOR_DATA_PUB_CLIENT:
-            self._round(parse(ClientSensorData, body))
-        elif spec is events.ACCESSORY_STATUS_PUB_CLIENT:
-            state = parse(AccessoryState, body)
-            self._accessories.setdefault(state.device or "?", {})[state.accessory] = state
-        elif spec is events.DEVICE_STATUS_PUB_CLIENT:
-            status = parse(DeviceStatus, body)
-            self._online[status.device] = status.online
-            self._news.append(f"{status.device} is {'online' if status.online else 'offline'}")
-        elif spec is events.COMMAND_RESULT_PUB_CLIENT:
-            self._news.append(f"{body['device']}: {body['action']} {body.get('accessory', '')} {body['state']}")
-        elif spec is events.MOTION_PUB_CLIENT:
-            self._news.append(f"{body.get('device')}: motion {'begins' if body['motion'] else 'ends'}")
+        elif isinstance(body, ClientSensorData):
+            self._round(body)
+        elif isinstance(body, AccessoryState):
+            self._accessories.setdefault(body.device or "?", {})[body.accessory] = body
+        elif isinstance(body, DeviceStatus):
+            self._online[body.device] = body.online
+            self._news.append(f"{body.device} is {'online' if body.online else 'offline'}")
+        elif isinstance(body, CommandResult):
+            self._news.append(f"{body.device}: {body.action} {body.accessory or ''} {body.state}")
+        elif isinstance(body, ClientMotion):
+            self._news.append(f"{body.device}: motion {'begins' if body.motion else 'ends'}")
         del self._news[:-_NEWS]
 
     def _round(self, body: ClientSensorData) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from server.cli.remote import Remote
+from shared.client import Client
 from shared.contract.payloads import CommandRequest
 from shared.errors import Code, Refusal
 from tests.support import processes
@@ -66,13 +66,13 @@ def test_watch_goes_on_when_the_relay_comes_back_and_misses_and_repeats_nothing(
 
 def test_a_relay_that_dies_with_a_command_is_told_at_once(tmp_path: Path) -> None:
     relay = processes.start_relay(tmp_path)
-    with Remote(relay.url) as remote:
+    with Client(relay.url) as client:
         os.kill(relay.process.popen.pid, signal.SIGSTOP)
         death = threading.Timer(0.3, relay.process.kill)
         death.start()
         began = time.monotonic()
         with pytest.raises(Refusal) as refused:
-            remote.command(CommandRequest.build(action="clean", all=True))
+            client.command(CommandRequest.build(action="clean", all=True))
         assert refused.value.code is Code.UNAVAILABLE
         assert time.monotonic() - began < 5
         death.join()

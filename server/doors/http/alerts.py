@@ -8,6 +8,7 @@ import msgspec
 from flask import Blueprint, Response, request
 
 from server.doors.http.answers import answer
+from server.doors.http.bodies import device_wanted
 from server.doors.http.describe import OPERATORS, VIEWERS, Query, Reply, operation
 from server.doors.http.session import allow
 from server.doors.http.shapes import AlertDetail, AlertPage, KnownRule, NewRule, Notifications, Rules
@@ -47,7 +48,7 @@ def alert_routes(gatekeeper: Gatekeeper, alerts: Alerts) -> Blueprint:
     def every() -> Response:
         allow(gatekeeper, Role.VIEWER, Role.OPERATOR)
         limit = min(_number("limit") or _LIMIT, _MOST)
-        page = alerts.page(_state(), request.args.get("device"), _number("before"), limit)
+        page = alerts.page(_state(), device_wanted(), _number("before"), limit)
         following = page[-1][0] if len(page) == limit else None
         return answer({"alerts": [msgspec.to_builtins(alert) for _, alert in page], "before": following})
 

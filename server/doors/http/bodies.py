@@ -6,7 +6,7 @@ from typing import Annotated, Any, TypeVar
 from flask import request
 from msgspec import Meta
 
-from shared.contract.payloads import parse
+from shared.contract.payloads import DeviceId, parse
 from shared.errors import Code, Refusal
 from shared.wire import StrictJson
 
@@ -34,6 +34,12 @@ def number(name: str, default: int) -> int:
     if not re.fullmatch("[0-9]{1,9}", text):
         raise Refusal(Code.INVALID_PAYLOAD, f"{name}={text[:40]!r} is no number")
     return int(text)
+
+
+def device_wanted() -> str | None:
+    """The device that the request's query names; None where it names none. Raises `Refusal`."""
+    name = request.args.get("device")
+    return None if name is None else parse(DeviceId, name)
 
 
 def fields(example: str) -> dict[str, Any]:

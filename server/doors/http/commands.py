@@ -8,7 +8,7 @@ from flask import Blueprint, Response, request
 from msgspec import Meta
 
 from server.doors.http.answers import answer
-from server.doors.http.bodies import number
+from server.doors.http.bodies import device_wanted, number
 from server.doors.http.describe import OPERATORS, VIEWERS, Query, Reply, operation
 from server.doors.http.session import allow
 from server.doors.http.shapes import CommandForDevice, CommandList, CommandRecord
@@ -88,7 +88,7 @@ def command_routes(gatekeeper: Gatekeeper, commands: Commands, records: Records)
     def newest() -> Response:
         allow(gatekeeper, Role.VIEWER, Role.OPERATOR)
         states = tuple(parse(CommandState, state) for state in request.args.getlist("state"))
-        return answer({"results": records.newest(request.args.get("device"), states, number("limit", _LISTED))})
+        return answer({"results": records.newest(device_wanted(), states, number("limit", _LISTED))})
 
     @routes.get("/api/commands/<command>")
     @operation(

@@ -81,9 +81,11 @@ class Operation:
     download: bool = False
     """Larger than one wants to look at."""
 
-    def codes(self) -> dict[int, list[Code]]:
-        """Every code by which it may refuse, by status."""
+    def codes(self, *, named: bool) -> dict[int, list[Code]]:
+        """Every code by which it may refuse, by status. `named`: its path has parameters."""
         codes = [*_EVERYWHERE, *self.refusals]
+        if named:
+            codes.append(Code.NOT_FOUND)
         if self.roles:
             codes += _WITH_TOKEN
             if set(self.roles) != set(Role):

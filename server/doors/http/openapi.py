@@ -108,7 +108,7 @@ def _operation(rule: Rule, method: str, operation: Operation, kinds: _Kinds, *, 
     if operation.body is not None:
         example = {} if operation.example is None else {"example": operation.example}
         said["requestBody"] = {"required": True, "content": {JSON: {"schema": kinds.of(operation.body), **example}}}
-    said["responses"] = _responses(operation, kinds)
+    said["responses"] = _responses(operation, kinds, named=bool(rule.arguments))
     return said
 
 
@@ -138,11 +138,11 @@ def _query(query: Query, kinds: _Kinds) -> dict[str, Any]:
     }
 
 
-def _responses(operation: Operation, kinds: _Kinds) -> dict[str, Any]:
+def _responses(operation: Operation, kinds: _Kinds, *, named: bool) -> dict[str, Any]:
     responses: dict[str, Any] = {}
     for reply in operation.replies:
         _reply(reply, responses, kinds)
-    for status, codes in operation.codes().items():
+    for status, codes in operation.codes(named=named).items():
         text = " ".join(f"`{code}`: {MEANING[code]}" for code in codes)
         entry = responses.setdefault(str(status), {"description": text})
         content = entry.setdefault("content", {})

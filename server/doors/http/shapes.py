@@ -28,8 +28,8 @@ from shared.contract.payloads import (
     Value,
 )
 
-Millis = Annotated[int, Meta(description="Milliseconds since 1970, UTC")]
-Point = tuple[Millis, float | None, float | None, float | None]
+Point = Annotated[tuple[float | None, ...], Meta(min_length=4, max_length=4)]
+Gap = Annotated[tuple[int | str, ...], Meta(min_length=2, max_length=4)]
 Cursor = Annotated[str, Meta(description="What a page of the log ended with", max_length=80)]
 
 
@@ -81,11 +81,11 @@ class Chart(Struct, frozen=True, kw_only=True):
     unit: str = ""
     resolution: str = ""
     """From what it was drawn: single readings, minutes, hours."""
-    interval_ms: int = 0
+    interval_ms: int | None = None
     points: tuple[Point, ...] = ()
-    """[milliseconds, mean, lowest, highest]; nulls where nothing was measured."""
-    gaps: tuple[tuple[Millis, Millis, str | None, str | None], ...] = ()
-    """[from, to, cause, reason]"""
+    """[milliseconds since 1970 (UTC), mean, lowest, highest]; nulls where nothing was measured."""
+    gaps: tuple[Gap, ...] = ()
+    """[from and to in milliseconds, cause, reason]"""
 
 
 class Ledger(Struct, frozen=True, kw_only=True):

@@ -6,6 +6,7 @@ Compared: the event's name, every field of its own, and of `clock` what was true
     device               the relay takes it from the connection; the key has it
     taken_at, datetime   a sample taken before the clock was set is dated again; `redated` says so, and it alone may
     clock.redated        is set in transit, see above
+    calibration          the relay's own: what it added, on record; these devices have none
     unknown fields       of a newer version; an older relay does not keep them
 
 A field that holds its default need not be sent. The table below is written by hand and not derived from the product's
@@ -19,13 +20,24 @@ from typing import Any
 
 from shared.contract import events
 
-_STATUS = {"status": None, "method": None, "level": None, "command": None, "cause": None, "fault": None}
+_STATUS = {
+    "status": None,
+    "method": None,
+    "accessory": None,
+    "level": None,
+    "light": None,
+    "lease_left_s": None,
+    "command": None,
+    "cause": None,
+    "fault": None,
+}
 
 COMPARED: Mapping[str, Mapping[str, Any]] = {
-    events.SENSOR_DATA_PUB_PI.name: {"data": {}, "fail": [], "quality": {}},
+    events.SENSOR_DATA_PUB_PI.name: {"data": {}, "fail": [], "quality": {}, "insight": None},
     events.MOTION_PUB_PI.name: {"motion": None, "count": 0},
     events.LED_STATUS_PUB_PI.name: _STATUS,
     events.INFRARED_STATUS_PUB_PI.name: _STATUS,
+    events.ACCESSORY_STATUS_PUB_PI.name: _STATUS,
     events.MODEL_TRAIN_PUB_PI.name: {
         "status": None,
         "job": None,
@@ -35,6 +47,13 @@ COMPARED: Mapping[str, Mapping[str, Any]] = {
         "samples": None,
         "duration_s": None,
         "metrics": {},
+        "trigger": None,
+        "command": None,
+        "model_version": None,
+        "days": None,
+        "peak_rss_bytes": None,
+        "horizons": [],
+        "plot": [],
     },
     events.DROP_PUB_PI.name: {
         "reason": None,
@@ -47,7 +66,7 @@ COMPARED: Mapping[str, Mapping[str, Any]] = {
 }
 """For each event its own fields, and what they are where a body does not tell."""
 
-NOT_COMPARED = frozenset({"id", "stream", "device", "taken_at", "datetime", "clock"})
+NOT_COMPARED = frozenset({"id", "stream", "device", "taken_at", "datetime", "clock", "calibration"})
 """`clock` is compared in parts."""
 
 _PARTS = {"quality": {"state": None, "reason": ""}, "fault": {"code": None, "message": ""}}

@@ -92,3 +92,22 @@ def test_nothing_is_lost_when_broker_and_relay_are_killed(tmp_path: Path) -> Non
         assert stored(relay, "a") == sent
         assert stored(relay, "b") == 4
         relay.process.stop()
+
+
+def test_what_the_broker_keeps_is_stored_once_and_never_as_a_value_of_now(tmp_path: Path) -> None:
+    with broker(tmp_path / "broker") as mosquitto:
+        mosquitto.publish("sensor/data/aht21", '{"deviceId": "untold", "temperature": 1}', retain=True)
+        mosquitto.publish("sensor/data/mq9", message("timed", 1), retain=True)
+        mosquitto.publish("sensor/data/mq135", message("numbered", 1, stream="s", id=4), retain=True)
+        mosquitto.publish("sensor/data/temp", "no json", retain=True)
+        for _ in range(3):
+            with processes.relay(tmp_path, MQTT__URL=mosquitto.url) as relay:
+                wait_for(
+                    "the broker is connected", lambda relay=relay: relay.get("/websocket/status")["brokerConnected"]
+                )
+                mosquitto.publish("sensor/data/ens160", '{"deviceId": "live", "aqi": 2}')
+                # The broker sends what it kept before what comes later.
+                wait_for("it is stored", lambda relay=relay: relay.device("live").get("online"))
+                wait_for("what was kept", lambda relay=relay: stored(relay, "timed") and stored(relay, "numbered"))
+                assert [stored(relay, name) for name in ("untold", "timed", "numbered")] == [0, 1, 1]
+        assert "dead letter" not in relay.process.log

@@ -3,6 +3,9 @@
 The broker keeps what is not acknowledged: QoS 1, a persistent session, manual acks. So a relay that dies between the
 disk and the ack gets a message again: where its sensor said when it was measured, or numbered it, the second one is
 known and not stored twice. What can never be stored goes to the dead letters, and is acknowledged.
+
+What a broker has kept under a topic (retained) comes again at every connection. Such a message tells something only
+where its sensor said when that was; else it is passed over: a value of some time ago is none of now.
 """
 
 import logging
@@ -35,6 +38,8 @@ log = logging.getLogger(__name__)
 
 DOOR = "mqtt"
 _MOST_UNACKED = 10_000
+_MOST_AT_WORK = 1_000
+"""Messages of QoS 0 that wait for the disk; those of QoS 1 wait at the broker, which sends few at a time."""
 _TRY_AGAIN = (Code.UNAVAILABLE, Code.QUEUE_FULL, Code.RATE_LIMITED, Code.INTERNAL)
 
 
@@ -66,6 +71,7 @@ class MqttSensors:
         self._pages: set[str] = set()
         self._unacked: set[tuple[int, bytes]] = set()
         """Of an earlier connection: what is stored and could not be acknowledged any more."""
+        self._at_work = 0
         self._broker: BrokerClient | None = None
         if settings.url:
             self._broker = broker = BrokerClient(settings, settings.client_id, self._arrived, persistent=True)
@@ -91,12 +97,24 @@ class MqttSensors:
     def _arrived(self, message: MQTTMessage) -> None:
         # One greenlet each: a message that waits for the disk must not keep the next from joining its commit. They
         # begin in the order in which they came, so each device's order is kept.
-        if self._broker is not None:
-            gevent.spawn(self._take, self._broker, message)
+        if self._broker is None:
+            return
+        if message.qos == 0 and self._at_work >= _MOST_AT_WORK:
+            # Nobody keeps it for us, and what the disk does not take must not fill the memory.
+            self._metrics.refusal(DOOR, Code.QUEUE_FULL)
+            return
+        self._at_work += 1
+        gevent.spawn(self._take, self._broker, message)
 
     # --- a message ----------------------------------------------------------------------------------------------
 
     def _take(self, broker: BrokerClient, raw: MQTTMessage) -> None:
+        try:
+            self._take_one(broker, raw)
+        finally:
+            self._at_work -= 1
+
+    def _take_one(self, broker: BrokerClient, raw: MQTTMessage) -> None:
         connection, known = broker.connection, (raw.mid, raw.topic.encode() + raw.payload)
         if raw.dup and known in self._unacked:
             self._unacked.discard(known)
@@ -116,9 +134,12 @@ class MqttSensors:
         while True:
             try:
                 message = read(raw.topic, raw.payload, self._settings.topics, self._clock.now())
-                ack = self._store(message, again=raw.dup)
+                if raw.retain and not message.told_when:
+                    log.info("kept by the broker, and nobody knows since when: topic=%s", raw.topic[:100])
+                    break
+                ack = self._store(message, again=raw.dup or raw.retain)
             except Refusal as refusal:
-                if refusal.code not in _TRY_AGAIN and self._buried(raw, refusal):
+                if refusal.code not in _TRY_AGAIN and (raw.retain or self._buried(raw, refusal)):
                     break
             except Exception:
                 # What it is is not known, so it is not given up either: the fault is ours and is logged whole.

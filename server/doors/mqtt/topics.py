@@ -30,6 +30,11 @@ class Message(msgspec.Struct, frozen=True):
     told_time: bool
     """Whether the sensor itself said when: two messages with the same bytes are then one."""
 
+    @property
+    def told_when(self) -> bool:
+        """Whether it can be told from others, by its time or its number: it may come again and is still one."""
+        return self.told_time or self.body.stream is not None
+
 
 def read(topic: str, payload: bytes | bytearray, topics: tuple[MqttTopic, ...], now: datetime) -> Message:
     """The message's device and readings. Raises `Refusal`: `too_large`, `malformed`, `invalid_payload`."""

@@ -1,97 +1,147 @@
-"""When jobs run: in monotonic time, whatever the wall clock does.
+"""When jobs run. The only file that knows APScheduler.
 
-A Pi without a clock of its own learns the date from the network, fifty years late; a plan in wall time would have to be
-made anew then, and at every other step. Each job has a thread: one that hangs on a part keeps no other from running.
+APScheduler 3 plans in wall time. Set back by an hour, it runs nothing for that hour; set forward by fifty years (a Pi
+without a clock of its own gets the time from the network), it would count every missed run. Here the plan is monotonic:
+a trigger that derives each wall time anew from it, and `follow_clock`, which moves the plan when the wall clock jumps.
 """
 
 import logging
 import math
-import threading
 from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
-from pi_agent.workers import Worker
+from apscheduler.executors.base import BaseExecutor
+from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.schedulers.blocking import BlockingScheduler
+from apscheduler.triggers.base import BaseTrigger
+
 from shared.clock import Clock, monotonic_s
 
 log = logging.getLogger(__name__)
 
+_THREADS = 2
+"""One job that hangs on a slow part must not keep the other from running."""
+_JUMP_S = 0.5
+"""The wall clock is being nudged all the time; a plan is moved when it is off by more, or by half a period."""
 _STUCK_PERIODS = 3
 _STUCK_S = 60.0
 
 
-class Job:
-    """One job, and how it is doing. It is due at once, and then on a fixed grid; runs that were missed are left out."""
+class _Steady(BaseTrigger):  # type: ignore[misc]  # the library is not typed
+    """Every `period_s` of monotonic time, on a fixed grid. Never in the past, so that nothing piles up."""
 
-    def __init__(self, name: str, work: Callable[[], None], period_s: float, clock: Clock) -> None:
-        self.name = name
-        self._work = work
-        self._period_s = period_s
+    def __init__(self, clock: Clock, period_s: float) -> None:
+        self.period_s = period_s
         self._clock = clock
-        self._due_s = self._done_s = monotonic_s(clock)
-        self._error: Exception | None = None
+        self._start_s = monotonic_s(clock)
 
-    def turn(self) -> float:
-        """Run, if it is time. Returns how long until it is due again, in seconds."""
-        if monotonic_s(self._clock) >= self._due_s:
-            self._run()
-            periods = (monotonic_s(self._clock) - self._due_s) / self._period_s
-            self._due_s += (math.floor(periods) + 1) * self._period_s
-        return max(0.0, self._due_s - monotonic_s(self._clock))
+    def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime:
+        elapsed_s = monotonic_s(self._clock) - self._start_s
+        periods = elapsed_s / self.period_s
+        if previous_fire_time is None:
+            # The plan is made anew: a run that is due just now must not be skipped.
+            remaining_s = (math.ceil(periods) - periods) * self.period_s
+        else:
+            # A run that was a little early (timers may be) must not be repeated.
+            remaining_s = (math.floor(periods + 0.1) + 1 - periods) * self.period_s
+        return now + timedelta(seconds=remaining_s)
 
-    def trouble(self) -> str | None:
-        """Why it cannot be relied on any more; None while it works."""
-        if self._error is not None:
-            return f"job {self.name} failed: {self._error}"
-        late_s = monotonic_s(self._clock) - self._done_s
-        if late_s > self._period_s * _STUCK_PERIODS + _STUCK_S:
-            return f"job {self.name} has not ended for {late_s:.0f} s"
-        return None
 
-    def excuse(self) -> None:
-        """Count anew how long it takes."""
-        self._done_s = monotonic_s(self._clock)
+@dataclass
+class _Job:
+    """One job, and how it is doing."""
 
-    def _run(self) -> None:
+    name: str
+    work: Callable[[], None]
+    period_s: float
+    trigger: _Steady
+    clock: Clock
+    done_s: float
+    error: BaseException | None = None
+    running: bool = False
+
+    def run(self) -> None:
+        self.running = True
         try:
-            self._work()
+            self.work()
         except Exception as error:
-            # Its thread goes on to where it is watched; whoever watches the schedule ends the process.
+            # The thread is the library's; whoever watches the schedule ends the process.
             log.exception("job failed: name=%s", self.name)
-            self._error = error
-        finally:
-            self._done_s = monotonic_s(self._clock)
+            self.error = error
+        self.done_s = monotonic_s(self.clock)
+        self.running = False
 
 
 class Schedule:
-    """Runs jobs at fixed periods."""
+    """Runs jobs at fixed periods, whatever the wall clock does."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, executor: BaseExecutor | None = None) -> None:
+        """`executor`: for tests."""
         self._clock = clock
-        self._stopping = threading.Event()
-        self.jobs: list[Job] = []
+        self._jobs: list[_Job] = []
+        pool = executor or ThreadPoolExecutor(_THREADS, pool_kwargs={"thread_name_prefix": "jobs"})
+        # Blocking: its thread is ours to name, watch and join.
+        self._scheduler = BlockingScheduler(
+            executors={"default": pool},
+            # A late run is run: the grace is ours (`_Steady` plans one at a time), not a wall-clock difference.
+            job_defaults={"coalesce": True, "misfire_grace_time": None, "max_instances": 1},
+            timezone="UTC",
+        )
 
     def every(self, period_s: float, name: str, work: Callable[[], None]) -> None:
-        """Run `work` at once and then every `period_s`. A run that is not over is not started a second time."""
-        self.jobs.append(Job(name, work, period_s, self._clock))
+        """Run `work` now and then every `period_s`. A run that is not over is not started a second time."""
+        trigger = _Steady(self._clock, period_s)
+        job = _Job(name, work, period_s, trigger, self._clock, monotonic_s(self._clock))
+        self._jobs.append(job)
+        self._scheduler.add_job(job.run, trigger, id=name, name=name, next_run_time=self._now())
 
-    def workers(self) -> list[Worker]:
-        """A thread for each job, for the caller to start, watch and join. They end after `stop`."""
-        # No limit to their silence: how long a job may take depends on its period, see `trouble`.
-        return [Worker(f"job-{job.name}", lambda _, job=job: self.run(job), self._clock, math.inf) for job in self.jobs]
+    def run(self) -> None:
+        """Run the jobs until `stop`. For a thread of its own."""
+        self._scheduler.start()
+
+    def follow_clock(self) -> None:
+        """Move the plan when the wall clock has jumped. Call it at least once per shortest period."""
+        now = self._now()
+        for job in self._jobs:
+            planned = self._scheduler.get_job(job.name)
+            right = job.trigger.get_next_fire_time(None, now)
+            off_s = abs((planned.next_run_time - right).total_seconds()) if planned else 0.0
+            # By one period it may be off when a run is just being started.
+            if min(off_s, abs(off_s - job.period_s)) > min(_JUMP_S, job.period_s / 2):
+                log.warning("wall clock jumped by %.1f s: job %s planned anew", off_s, job.name)
+                self._scheduler.modify_job(job.name, next_run_time=right)
+
+    @property
+    def shortest_period_s(self) -> float:
+        """The period of the job that runs most often."""
+        return min((job.period_s for job in self._jobs), default=_STUCK_S)
 
     def trouble(self) -> str | None:
         """Why the schedule cannot be relied on any more; None while it works."""
-        return next((trouble for job in self.jobs if (trouble := job.trouble())), None)
+        for job in self._jobs:
+            if job.error is not None:
+                return f"job {job.name} failed: {job.error}"
+            late_s = monotonic_s(self._clock) - job.done_s
+            if late_s > job.period_s * _STUCK_PERIODS + _STUCK_S:
+                return f"job {job.name} has not ended for {late_s:.0f} s"
+        return None
+
+    @property
+    def idle(self) -> bool:
+        """True while no job runs."""
+        return not any(job.running for job in self._jobs)
 
     def excuse(self) -> None:
         """The whole process was stopped for a while: begin to count again."""
-        for job in self.jobs:
-            job.excuse()
+        for job in self._jobs:
+            job.done_s = monotonic_s(self._clock)
 
     def stop(self) -> None:
         """Start no more runs. One that hangs is left behind."""
-        self._stopping.set()
+        if self._scheduler.running:
+            self._scheduler.shutdown(wait=False)
 
-    def run(self, job: Job) -> None:
-        """Run one job until `stop`. For a thread of its own."""
-        while not self._stopping.is_set():
-            self._stopping.wait(job.turn())
+    def _now(self) -> datetime:
+        # The library reads the wall clock itself; the plan must be in its time, not in that of a test.
+        return datetime.now(self._scheduler.timezone)

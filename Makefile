@@ -136,7 +136,7 @@ $(PAGE)/node_modules/.package-lock.json: $(PAGE)/package-lock.json $(if $(NODE_O
 	@cd $(PAGE) && PATH="$(NODE_PATH_FIRST)" npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
-$(PAGE)/static/index.html: $(PAGE)/node_modules/.package-lock.json $(PAGE)/index.html $(wildcard $(PAGE)/*.ts $(PAGE)/*.json) $(shell find $(PAGE)/src $(PAGE)/public -type f 2>/dev/null)
+$(PAGE)/static/index.html: $(PAGE)/node_modules/.package-lock.json $(wildcard $(PAGE)/*.html $(PAGE)/*.ts $(PAGE)/*.json) $(shell find $(PAGE)/src $(PAGE)/public -type f 2>/dev/null)
 	@echo "building the page"
 	@cd $(PAGE) && PATH="$(NODE_PATH_FIRST)" npm run build --silent
 	@touch $@

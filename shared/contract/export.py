@@ -191,10 +191,10 @@ def _notes(schema: Mapping[str, Any]) -> str:
 
 def _typescript(known: Mapping[str, Any]) -> str:
     lines = [f"// {NOTE}", "", f"export const CONTRACT_VERSION = {json.dumps(CONTRACT_VERSION)};", ""]
-    names = {spec.name: spec.name.upper() for spec in CATALOGUE}
-    lines += ["export const EVENTS = {"]
-    lines += [f"  {constant}: {json.dumps(name)}," for name, constant in names.items()]
-    lines += ["} as const;", ""]
+    for constant, specs in (("EVENTS", CATALOGUE), ("DOOR_EVENTS", EVERY_DOOR)):
+        lines += [f"export const {constant} = {{"]
+        lines += [f"  {name.upper()}: {json.dumps(name)}," for name in dict.fromkeys(spec.name for spec in specs)]
+        lines += ["} as const;", ""]
     lines += ["export interface Quantity {", "  title: string;", "  unit: string;", "  low: number;"]
     lines += ["  high: number;", "  decimals: number;", "}", ""]
     lines += ["export const QUANTITIES: Record<string, Quantity> = {"]

@@ -42,6 +42,28 @@ export const EVENTS = {
   ERROR_PUB: "error_pub",
 } as const;
 
+export const DOOR_EVENTS = {
+  ESP32_SENSOR_DATA: "esp32_sensor_data",
+  DATA_RECEIVED: "data_received",
+  NEW_SENSOR_DATA: "new_sensor_data",
+  STRESS_ALERT: "stress_alert",
+  CLIENT_STATS: "client_stats",
+  FRONTEND_REQUEST_HISTORY: "frontend_request_history",
+  HISTORY_DATA: "history_data",
+  FRONTEND_SUBSCRIBE_ALERTS: "frontend_subscribe_alerts",
+  ALERTS_SUBSCRIBED: "alerts_subscribed",
+  PING: "ping",
+  PONG: "pong",
+  HEALTH_CHECK: "health_check",
+  HEALTH_STATUS: "health_status",
+  TEMPERATURE: "temperature",
+  LOG_TELEMETRY: "log_telemetry",
+  TELEMETRY_LOG: "telemetry_log",
+  TELEMETRY_CHOOSE: "telemetry_choose",
+  SENSORDATA: "sensorData",
+  CONNECTIONINFO: "connectionInfo",
+} as const;
+
 export interface Quantity {
   title: string;
   unit: string;

@@ -10,6 +10,10 @@ from shared.errors import Code
 
 BUILT = Path(__file__).parents[2] / "dashboard" / "static"
 _GROUP = "Pages"
+_PAGE = (
+    Reply(media="text/html", description="The page."),
+    Reply(media="text/html", status=HTTPStatus.SERVICE_UNAVAILABLE, description="It has not been built."),
+)
 _FILE = Reply(media="*/*", description="The file.")
 _CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
@@ -21,23 +25,30 @@ _NOT_BUILT = """<!doctype html><meta charset="utf-8"><title>Breathlight</title>
 
 
 def page_routes(built: Path = BUILT) -> Blueprint:
-    """`/` and its files. Their names carry a hash, so that they may be cached for ever; `/` itself may not."""
+    """The pages and their files. Names of files carry a hash, so that they may be cached for ever; a page may not."""
     routes = Blueprint("page", __name__)
 
-    @routes.get("/")
-    @operation(
-        "The page.",
-        Reply(media="text/html", description="The page."),
-        Reply(media="text/html", status=HTTPStatus.SERVICE_UNAVAILABLE, description="It has not been built."),
-        group=_GROUP,
-        roles=OPEN,
-    )
-    def index() -> Response:
-        if not (built / "index.html").exists():
+    def page(file: str) -> Response:
+        if not (built / file).exists():
             return Response(_NOT_BUILT, status=503, mimetype="text/html")
-        response = send_from_directory(built, "index.html")
+        response = send_from_directory(built, file)
         response.headers["Cache-Control"] = "no-cache"
         return response
+
+    @routes.get("/")
+    @operation("The page.", *_PAGE, group=_GROUP, roles=OPEN)
+    def index() -> Response:
+        return page("index.html")
+
+    @routes.get("/temperature")
+    @operation("The page of the live temperature.", *_PAGE, group=_GROUP, roles=OPEN)
+    def temperature() -> Response:
+        return page("temperature.html")
+
+    @routes.get("/api/websocket/test")
+    @operation("The stress monitor's test page, with a simulated ESP32.", *_PAGE, group=_GROUP, roles=OPEN)
+    def websocket_test() -> Response:
+        return page("websocket-test.html")
 
     @routes.get("/assets/<path:name>")
     @operation("The page's files.", _FILE, group=_GROUP, roles=OPEN, refusals=(Code.NOT_FOUND,), download=True)

@@ -121,9 +121,9 @@ class Agent:
         self._driver = Worker("commands", self._commands.run, clock, _SILENCE_S)
         self._talker = Worker("uplink", self._uplink.run, clock, _SILENCE_S)
         self._learner = Worker("training", learning.runner.run, clock, _SILENCE_S)
-        self._planners = self._schedule.workers()
+        self._planner = Worker("jobs", lambda _: self._schedule.run(), clock, float("inf"))
         self._carer = Worker("care", self._care.run, clock, _SILENCE_S)
-        self._workers = (self._writer, self._driver, self._talker, self._learner, self._carer, *self._planners)
+        self._workers = (self._writer, self._driver, self._talker, self._learner, self._carer, self._planner)
 
     def run(self) -> int:
         """Work until SIGTERM or SIGINT: 0; or until something breaks: 1. Outputs are off afterwards."""
@@ -190,7 +190,8 @@ class Agent:
         """Wait for the end; returns what broke, None when it was asked for."""
         pet_s = watchdog_interval_s()
         last_s = petted_s = monotonic_s(self._clock)
-        while not self._stopping.wait(_TICK_S):
+        tick_s = min(_TICK_S, self._schedule.shortest_period_s)
+        while not self._stopping.wait(tick_s):
             now = monotonic_s(self._clock)
             if now - last_s > _FROZEN_S:
                 log.warning("process was stopped for %.0f s", now - last_s)
@@ -198,8 +199,9 @@ class Agent:
             last_s = now
             if trouble := self._trouble():
                 return trouble
+            self._schedule.follow_clock()
             self._try_changes(now)
-            if pet_s is not None and now - petted_s >= min(pet_s, _TICK_S):
+            if pet_s is not None and now - petted_s >= min(pet_s, tick_s):
                 notify("WATCHDOG=1")
                 petted_s = now
         return None
@@ -235,7 +237,7 @@ class Agent:
         if not self._driver.join(_STOP_COMMANDS_S):
             log.error("accessories do not stop; their parts are closed under them")
         # A part that is closed while it is read would look like one that failed.
-        idle = all(planner.join(_STOP_JOBS_S) for planner in self._planners)
+        idle = self._within(_STOP_JOBS_S, lambda: self._schedule.idle) and self._planner.join(_STOP_JOBS_S)
         trained = self._learner.join(_STOP_TRAINING_S)
         self._parts.close()
         self._within(_LAST_WORDS_S, lambda: not (self._uplink.joined and self._outbox.depth))

@@ -133,7 +133,7 @@ def set_level(level: LogLevel) -> None:
     """Write lines from `level` up, from now on."""
     logging.getLogger().setLevel(level.upper())
     # These libraries log every packet at INFO.
-    for chatty in ("socketio", "engineio", "alembic", "geventwebsocket"):
+    for chatty in ("socketio", "engineio", "apscheduler", "alembic", "geventwebsocket"):
         logging.getLogger(chatty).setLevel(logging.WARNING if level is not LogLevel.DEBUG else logging.DEBUG)
 
 

@@ -5,7 +5,11 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
 from itertools import pairwise
 
+import apscheduler.executors.base
+import apscheduler.schedulers.base
 import pytest
+from apscheduler.executors.debug import DebugExecutor
+from apscheduler.schedulers.base import BaseScheduler
 
 from pi_agent.hardware.base import NotReady, PartFailed, TransientReadError
 from pi_agent.hardware.options import HardwareOptions, Mode, ReplayOptions
@@ -225,11 +229,38 @@ def test_a_status_report_only_asks_the_accessories_own_thread() -> None:
 # --- schedule --------------------------------------------------------------------------------------------------------
 
 
-def drive(schedule: Schedule, clock: FakeClock, seconds: float) -> None:
-    """What the jobs' threads do, in time that is a test's."""
-    end_s = clock.monotonic_ns() / 1e9 + seconds
-    while (now_s := clock.monotonic_ns() / 1e9) < end_s:
-        clock.advance(min(end_s - now_s, *(job.turn() for job in schedule.jobs), 60.0))
+class WallClock:
+    """The library's wall clock, in a test's hands: real scheduler, real triggers, no waiting."""
+
+    def __init__(self, monkeypatch, clock: FakeClock) -> None:
+        class patched(datetime):  # noqa: N801
+            @classmethod
+            def now(cls, tz=None):
+                return clock.now().astimezone(tz)
+
+        monkeypatch.setattr(apscheduler.schedulers.base, "datetime", patched)
+        monkeypatch.setattr(apscheduler.executors.base, "datetime", patched)
+        monkeypatch.setattr("pi_agent.jobs.schedule.datetime", patched)
+
+
+def drive(schedule: Schedule, clock: FakeClock, seconds: float, tick_s: float, on_step=lambda: None) -> None:
+    """What the library's loop does: it sleeps until it thinks something is due; `follow_clock` runs beside it."""
+    end = clock.monotonic_ns() + round(seconds * 1e9)
+    scheduler = schedule._scheduler
+    wakes_at = checks_at = clock.monotonic_ns()
+    while clock.monotonic_ns() < end:
+        now = clock.monotonic_ns()
+        if now >= checks_at:
+            planned = [job.next_run_time for job in scheduler.get_jobs()]
+            schedule.follow_clock()
+            checks_at = now + round(tick_s * 1e9)
+            if [job.next_run_time for job in scheduler.get_jobs()] != planned:
+                wakes_at = now  # the library wakes itself
+        if now >= wakes_at:
+            wait_s = scheduler._process_jobs()
+            wakes_at = now + round((60 if wait_s is None else wait_s) * 1e9)
+        on_step()
+        clock.advance(max(0.001, (min(wakes_at, checks_at, end) - now) / 1e9))
 
 
 HOUR, DAY = 3600.0, 86400.0
@@ -237,77 +268,48 @@ HOUR, DAY = 3600.0, 86400.0
 
 @pytest.mark.parametrize("step_s", [HOUR, -HOUR, DAY, -DAY, 7.0, -7.0, 0.4, -0.4], ids=lambda s: f"{s:+g}s")
 @pytest.mark.parametrize("period_s", [0.5, 30.0])
-def test_a_clock_step_costs_at_most_one_round(clock, step_s, period_s) -> None:
-    gaps = _gaps(clock, period_s, lambda: clock.step(step_s))
+def test_a_clock_step_costs_at_most_one_round(monkeypatch, clock, step_s, period_s) -> None:
+    gaps = _gaps(monkeypatch, clock, period_s, lambda: clock.step(step_s))
     assert max(gaps) <= 2 * period_s
     assert len(gaps) >= 8
 
 
 @pytest.mark.parametrize("period_s", [0.5, 30.0])
-def test_a_pi_that_wakes_in_1970_samples_before_and_after_it_learns_the_date(period_s) -> None:
+def test_a_pi_that_wakes_in_1970_samples_before_and_after_it_learns_the_date(monkeypatch, period_s) -> None:
     clock = FakeClock(datetime(1970, 1, 1, 0, 0, 20, tzinfo=timezone.utc))  # noqa: UP017
-    gaps = _gaps(clock, period_s, lambda: clock.step(timedelta(days=20_500).total_seconds()))
+    gaps = _gaps(monkeypatch, clock, period_s, lambda: clock.step(timedelta(days=20_500).total_seconds()))
     assert max(gaps) <= 2 * period_s
 
 
-def test_a_clock_that_falls_back_to_1970_stops_nothing(clock) -> None:
-    gaps = _gaps(clock, 30.0, lambda: clock.step(-timedelta(days=20_500).total_seconds()))
+def test_a_clock_that_falls_back_to_1970_stops_nothing(monkeypatch, clock) -> None:
+    gaps = _gaps(monkeypatch, clock, 30.0, lambda: clock.step(-timedelta(days=20_500).total_seconds()))
     assert max(gaps) <= 60
 
 
-def test_a_steady_clock_gives_steady_rounds(clock) -> None:
-    gaps = _gaps(clock, 30.0, lambda: None)
+def test_a_steady_clock_gives_steady_rounds(monkeypatch, clock) -> None:
+    gaps = _gaps(monkeypatch, clock, 30.0, lambda: None)
     assert gaps == pytest.approx([30.0] * len(gaps), abs=0.01)
 
 
-def _gaps(clock, period_s, jump) -> list[float]:
+def _gaps(monkeypatch, clock, period_s, jump) -> list[float]:
+    WallClock(monkeypatch, clock)
     ran: list[float] = []
-    schedule = Schedule(clock)
+    schedule = Schedule(clock, DebugExecutor())
     schedule.every(period_s, "sample", lambda: ran.append(clock.monotonic_ns() / 1e9))
-    drive(schedule, clock, period_s * 4.3)
+    schedule._scheduler._event = threading.Event()
+    BaseScheduler.start(schedule._scheduler)  # all of `start` but the loop, which `drive` is
+    tick_s = min(1.0, schedule.shortest_period_s)
+    drive(schedule, clock, period_s * 4.3, tick_s)
     jump()
-    drive(schedule, clock, period_s * 5.5)
+    drive(schedule, clock, period_s * 5.5, tick_s)
     return [later - earlier for earlier, later in pairwise(ran)]
-
-
-@pytest.mark.parametrize(("takes_s", "next_s"), [(0, 30), (29, 30), (30, 60), (45, 60), (600, 630)])
-def test_a_job_keeps_to_its_grid_and_leaves_out_what_it_missed(clock, takes_s, next_s) -> None:
-    schedule = Schedule(clock)
-    schedule.every(30, "sample", lambda: clock.advance(takes_s))
-    assert schedule.jobs[0].turn() == pytest.approx(next_s - takes_s)
-
-
-def test_a_job_that_is_woken_early_waits_on(clock) -> None:
-    ran: list[int] = []
-    schedule = Schedule(clock)
-    schedule.every(30, "sample", lambda: ran.append(1))
-    schedule.jobs[0].turn()
-    clock.advance(29.999)
-    assert schedule.jobs[0].turn() == pytest.approx(0.001)
-    assert len(ran) == 1
-
-
-def test_a_job_that_hangs_keeps_no_other_from_running(clock) -> None:
-    hangs, ran = threading.Event(), threading.Event()
-    schedule = Schedule(clock)
-    schedule.every(30, "sample", lambda: hangs.wait(30) and None)
-    schedule.every(30, "status", ran.set)
-    workers = schedule.workers()
-    for worker in workers:
-        worker.start()
-    assert ran.wait(10)
-    schedule.stop()
-    assert workers[1].join(10)
-    assert not workers[0].join(0)
-    hangs.set()
-    assert workers[0].join(10)
 
 
 def test_a_job_that_fails_is_trouble(clock) -> None:
     schedule = Schedule(clock)
     schedule.every(30, "sample", lambda: 1 / 0)
     assert schedule.trouble() is None
-    schedule.jobs[0].turn()
+    schedule._jobs[0].run()
     assert "sample failed" in schedule.trouble()
 
 

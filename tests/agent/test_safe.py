@@ -111,7 +111,7 @@ def test_what_is_not_safe_is_said_and_fails(monkeypatch, capsys) -> None:
     assert "not safe: " in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("unwanted", ["socketio", "gpiozero", "pi_agent.outbox", "pi_agent.uplink"])
+@pytest.mark.parametrize("unwanted", ["socketio", "apscheduler", "gpiozero", "pi_agent.outbox", "pi_agent.uplink"])
 def test_it_imports_little(unwanted) -> None:
     script = f"import sys; from pi_agent import cli; cli.main(['safe']); assert {unwanted!r} not in sys.modules"
     subprocess.run([sys.executable, "-c", script], check=True, env={"PI_AGENT_HARDWARE__MODE": "simulated"})

@@ -142,7 +142,7 @@ def test_version_and_help_are_told_without_loading_the_agent(program) -> None:
     assert code == 0
     for words in ("examples:", "pi-agent run", "pi-agent sense", "pi-agent outbox", "exit codes"):
         assert words in out
-    probe = "import sys, pi_agent.cli; sys.exit(any(m in sys.modules for m in ('socketio', 'gpiozero')))"
+    probe = "import sys, pi_agent.cli; sys.exit(any(m in sys.modules for m in ('socketio', 'apscheduler', 'gpiozero')))"
     assert subprocess.run([sys.executable, "-c", probe], check=False).returncode == 0
 
 

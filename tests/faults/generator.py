@@ -5,7 +5,7 @@ put in place before the root builds anything:
 
     Store           tells the journal of each transaction: what is about to be committed, and what became of it
     OutboxSender    tells it of each ack before the agent acts on it
-    SystemClock     a wall clock that the parent can move, for the agent alone
+    SystemClock     a wall clock that the parent can move, for the agent and for APScheduler alike
     the versions    bodies and greeting of an agent one version newer, or older
 
 Beside the agent's own jobs a *crowd* appends other events at random moments, from a thread of its own.
@@ -21,15 +21,18 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any
 
+import apscheduler.executors.base
+import apscheduler.schedulers.base
 import msgspec
 
 import pi_agent.app
 import pi_agent.cli
 import pi_agent.hello
+import pi_agent.jobs.schedule
 import pi_agent.outbox.files
 import pi_agent.uplink.sender
 from pi_agent.outbox.outbox import Outbox
@@ -130,6 +133,17 @@ class MovableClock(SystemClock):
         return self._setting()[1]
 
 
+def moved_datetime(clock: MovableClock) -> type[datetime]:
+    """`datetime` for those who ask the operating system themselves."""
+
+    class MovedDatetime(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
+            return clock.now().astimezone(tz)
+
+    return MovedDatetime
+
+
 # --- other versions -------------------------------------------------------------------------------------------------
 
 
@@ -202,6 +216,8 @@ def main(environ: Mapping[str, str] = os.environ) -> int:
     pi_agent.outbox.files.Store = journaled_store(pen)  # type: ignore[misc]
     pi_agent.app.OutboxSender = journaled_sender(pen)  # type: ignore[misc]
     pi_agent.cli.SystemClock = lambda: clock  # type: ignore[misc,assignment]
+    for module in (apscheduler.schedulers.base, apscheduler.executors.base, pi_agent.jobs.schedule):
+        module.datetime = moved_datetime(clock)
     become(version)
     build = pi_agent.app.build_agent
     per_s = float(environ.get("FAULTS_CROWD_PER_S", "0"))

@@ -1,4 +1,4 @@
-"""The agent's wall clock is moved about: it samples on, and dates are put right."""
+"""The agent's wall clock is moved about, its own and APScheduler's alike: it samples on, and dates are put right."""
 
 import time
 from datetime import UTC, datetime

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -34,6 +35,8 @@ class Connection:
 
 
 Handler = Callable[[Connection, Any], Answer]
+HotHandler = Callable[[Connection, Any, Callable[[Callable[[], Answer]], None]], None]
+"""Takes (connection, payload, told); calls `told` once with what returns the answer or raises. Must not block."""
 Tell = Callable[[str, Refusal], Answer]
 """Tells the sender of an event, by its sid, why it is refused, and returns the ack."""
 
@@ -88,6 +91,24 @@ class Guard:
                 log.warning("token revoked, connection ends: name=%s", connection.identity.name)
                 self._port.close(ERROR_PUB[self._namespace], connection.sid, reason)
 
+    def hasten(self, spec: EventSpec, handler: HotHandler) -> None:
+        """Give a bound event a fast lane, where the way to here has one. It is checked as on the usual one."""
+
+        def handle(sid: str, body: Any, reply: Callable[[Answer], None] | None) -> None:
+            inbound = Inbound((body,), wants_ack=reply is not None)
+
+            def told(outcome: Callable[[], Answer]) -> None:
+                answer = self._judged(sid, spec.name, inbound, outcome)
+                if reply is not None:
+                    reply(answer)
+
+            try:
+                handler(self._allowed(sid, inbound), body, told)
+            except Exception as failure:  # told to the sender, as on the usual lane
+                told(partial(_raise, failure))
+
+        self._port.hot(spec, handle)
+
     def _handler(self, spec: EventSpec, handler: Handler) -> Callable[..., Any]:
         def checked(who: Connection, body: object) -> Answer:
             return handler(who, body if spec.raw else parse(spec.payload, body))
@@ -104,16 +125,24 @@ class Guard:
         return self._answer(sid, event, args, refuse)
 
     def _answer(self, sid: str, event: str, args: tuple[Any, ...], work: Handler) -> Any:
-        """What goes back as the ack. Whatever happens, it is an answer."""
+        """What goes back as the ack."""
         inbound = args[0] if args and isinstance(args[0], Inbound) else Inbound((), wants_ack=False)
+        return self._judged(sid, event, inbound, lambda: work(self._allowed(sid, inbound), self._body(inbound)))
+
+    def _allowed(self, sid: str, inbound: Inbound) -> Connection:
+        """Who sends an event. Raises `Refusal` where it may not, or what it sent is none."""
+        connection = self._connections.get(sid)
+        if connection is None:
+            raise Refusal(Code.UNAUTHENTICATED, "this connection has ended")
+        self._rate.hit(sid)
+        if inbound.refusal is not None:
+            raise inbound.refusal
+        return connection
+
+    def _judged(self, sid: str, event: str, inbound: Inbound, outcome: Callable[[], Answer]) -> Any:
+        """The answer that `outcome` gives or raises. Whatever happens, it is an answer."""
         try:
-            connection = self._connections.get(sid)
-            if connection is None:
-                raise Refusal(Code.UNAUTHENTICATED, "this connection has ended")
-            self._rate.hit(sid)
-            if inbound.refusal is not None:
-                raise inbound.refusal
-            answer = work(connection, self._body(inbound))
+            answer = outcome()
         except Refusal as refusal:
             self._log_once(sid, event, refusal)
             return self._refused(sid, event, inbound, refusal)
@@ -155,3 +184,7 @@ class Guard:
                 refusal.code,
                 refusal.message[:200],
             )
+
+
+def _raise(failure: Exception) -> Answer:
+    raise failure

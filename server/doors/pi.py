@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -80,6 +80,7 @@ class PiDoor:
         self._commands = commands
         self._care = care
         guard.bind(self._handlers())
+        guard.hasten(SENSOR_DATA_PUB_PI, self._sensor_data_soon)
         serve(port, Namespace.PI, self._connect, self._disconnect)
 
     def _handlers(self) -> dict[EventSpec, Handler]:
@@ -147,6 +148,13 @@ class PiDoor:
 
     def _sensor_data(self, connection: Connection, body: SensorData) -> Answer:
         return _ack(connection, self._ingest.sensor_data(_device(connection), body))
+
+    def _sensor_data_soon(
+        self, connection: Connection, body: SensorData, told: Callable[[Callable[[], Answer]], None]
+    ) -> None:
+        device = _device(connection)
+        self._presence.heard(device)
+        self._ingest.sensor_data_soon(device, body, lambda outcome: told(lambda: _ack(connection, outcome())))
 
     def _motion(self, connection: Connection, body: Motion) -> Answer:
         return _ack(connection, self._ingest.motion(_device(connection), body))

@@ -6,8 +6,10 @@ subscriber sees is in order too; a turn with very many subscribers is cut into s
 
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
+
+from server.fanout.wire import Epoch, Wire
 
 SLICE = 256
 """Subscribers that are written to before others have their turn."""
@@ -16,23 +18,39 @@ SLICE = 256
 class Subscriber(Protocol):
     """Who gets frames."""
 
-    wire: Any
+    wire: Wire | None
     upgraded: bool
 
     def put(self, pkt: Any) -> None:
         """Send a packet now."""
 
 
+class Audience:
+    """Some subscribers, as they were at one time: whose wires are ready comes first."""
+
+    __slots__ = ("epoch", "members", "sends", "to")
+
+    def __init__(self, subscribers: Iterable[Any], epoch: int) -> None:
+        first: list[Any] = []
+        then: list[Any] = []
+        for one in subscribers:
+            (first if one.upgraded and one.wire is not None and one.wire.ready else then).append(one)
+        self.epoch = epoch
+        self.to: Sequence[Any] = first + then
+        # Of each of the first: one object to look at per delivery, where a subscriber and its wire would be seven.
+        self.sends: Sequence[Callable[[bytes], int]] = [one.wire.send for one in first]
+        self.members = frozenset(self.to)
+
+
 @dataclass(eq=False, slots=True)
-class Run:
+class _Run:
     """Frames for the same subscribers."""
 
-    to: Sequence[Any]
+    audience: Audience
     packets: list[Any]
     data: bytes = b""
-    begun: bool = False
-    at: int = 0
-    members: frozenset[Any] = field(default_factory=frozenset)
+    at: int = -1
+    """How many have got it; -1 before it has begun."""
 
 
 class Batch:
@@ -42,19 +60,26 @@ class Batch:
         """`encode` makes websocket frames of packets; `soon` calls back in the hub, after what already waits there."""
         self._encode = encode
         self._soon = soon
-        self._runs: deque[Run] = deque()
+        self._runs: deque[_Run] = deque()
         self._scheduled = False
+        self.epoch = Epoch()
 
     def __contains__(self, subscriber: object) -> bool:
         """Whether frames for `subscriber` wait."""
-        return any(subscriber in run.members for run in self._runs)
+        return any(subscriber in run.audience.members for run in self._runs)
 
-    def add(self, to: Sequence[Any], packets: list[Any], members: frozenset[Any] | None = None) -> None:
-        """Send packets to each of `to`, which must not change afterwards. `members` are the same, as a set."""
-        if self._runs and not (last := self._runs[-1]).begun and (last.to is to or (len(to) == 1 and last.to == to)):
-            last.packets += packets
-            return
-        self._runs.append(Run(to, packets, members=frozenset(to) if members is None else members))
+    def audience(self, subscribers: Iterable[Any]) -> Audience:
+        """These subscribers as they are now."""
+        return Audience(subscribers, self.epoch.number)
+
+    def add(self, audience: Audience, packets: list[Any]) -> None:
+        """Send packets to all of `audience`."""
+        if self._runs and (last := self._runs[-1]).at < 0:
+            same = last.audience is audience or (len(audience.to) == 1 and last.audience.to == audience.to)
+            if same:
+                last.packets += packets
+                return
+        self._runs.append(_Run(audience, packets))
         if not self._scheduled:
             self._scheduled = True
             self._soon(self._pump)
@@ -75,18 +100,35 @@ class Batch:
 
     def _slice(self) -> None:
         run = self._runs[0]
-        if not run.begun:
-            run.begun = True
+        audience = run.audience
+        if run.at < 0:
+            run.at = 0
             run.data = self._encode(run.packets)
-        until = min(len(run.to), run.at + SLICE)
-        some, run.at = run.to[run.at : until], until
-        if until == len(run.to):
+        start, run.at = run.at, min(len(audience.to), run.at + SLICE)
+        if run.at == len(audience.to):
             self._runs.popleft()
-        data = run.data
-        for subscriber in some:
+        if audience.epoch == self.epoch.number:
+            start = self._straight(audience, run.data, start, min(run.at, len(audience.sends)))
+        for subscriber in audience.to[start : run.at]:
             if subscriber.upgraded and subscriber.wire is not None:
-                subscriber.wire.write(data)
+                subscriber.wire.write(run.data)
             else:
                 for packet in run.packets:
                     # A packet remembers how it was encoded, for websocket or polling.
                     subscriber.put(type(packet)(packet.packet_type, packet.data))
+
+    @staticmethod
+    def _straight(audience: Audience, data: bytes, start: int, until: int) -> int:
+        """Write to those who were ready and still are. Returns who comes next."""
+        size, at = len(data), start
+        while at < until:
+            try:
+                for send in audience.sends[at:until]:
+                    count = send(data)
+                    at += 1
+                    if count != size:
+                        audience.to[at - 1].wire.sent(data, count)
+            except OSError as error:
+                audience.to[at].wire.sent(data, 0 if isinstance(error, BlockingIOError) else -1)
+                at += 1
+        return max(start, until)

@@ -1,19 +1,13 @@
 """Socket.IO rooms over the direct path: an event is encoded once, whoever gets it."""
 
 from collections import defaultdict
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import socketio
 from engineio import packet as engineio_packet
 from socketio import packet as socketio_packet
 
-from server.fanout.batch import Batch
-
-
-class _Members(NamedTuple):
-    sessions: Sequence[Any]
-    as_set: frozenset[Any]
+from server.fanout.batch import Audience, Batch
 
 
 class DirectManager(socketio.Manager):  # type: ignore[misc]  # the library is not typed
@@ -22,7 +16,7 @@ class DirectManager(socketio.Manager):  # type: ignore[misc]  # the library is n
     def __init__(self, batch: Batch) -> None:
         super().__init__()
         self._batch = batch
-        self._members: defaultdict[str, dict[tuple[str | None, ...], _Members]] = defaultdict(dict)
+        self._members: defaultdict[str, dict[tuple[str | None, ...], Audience]] = defaultdict(dict)
         """By namespace and rooms; what a change of a room makes wrong is thrown away."""
 
     def emit(
@@ -40,15 +34,15 @@ class DirectManager(socketio.Manager):  # type: ignore[misc]  # the library is n
         if callback is not None:
             super().emit(event, data, namespace, room, skip_sid, callback, to, **more)
             return
-        members = self._resolve(namespace, to or room, skip_sid)
-        if not members.sessions:
+        audience = self._resolve(namespace, to or room, skip_sid)
+        if not audience.to:
             return
         args = list(data) if isinstance(data, tuple) else [] if data is None else [data]
         packet = self.server.packet_class(socketio_packet.EVENT, namespace=namespace, data=[event, *args])
         encoded = packet.encode()
         parts = encoded if isinstance(encoded, list) else [encoded]
         packets = [engineio_packet.Packet(engineio_packet.MESSAGE, part) for part in parts]
-        self._batch.add(members.sessions, packets, members.as_set)
+        self._batch.add(audience, packets)
 
     def basic_enter_room(self, sid: str, namespace: str, room: str | None, eio_sid: str | None = None) -> None:
         """See `socketio.Manager`."""
@@ -65,23 +59,25 @@ class DirectManager(socketio.Manager):  # type: ignore[misc]  # the library is n
         for rooms in [rooms for rooms in known if room in rooms]:
             del known[rooms]
 
-    def _resolve(self, namespace: str, room: Any, skip_sid: Any) -> _Members:
+    def _resolve(self, namespace: str, room: Any, skip_sid: Any) -> Audience:
         existing = self.rooms.get(namespace, {})
         wanted = room if isinstance(room, list | tuple) else (room,)
         # Rooms that nobody is in make no difference, and no second list.
         rooms = tuple(name for name in wanted if name in existing)
         skipped = frozenset(skip_sid if isinstance(skip_sid, list) else () if skip_sid is None else (skip_sid,))
-        if not skipped and (found := self._members[namespace].get(rooms)) is not None:
+        known = self._members[namespace]
+        found = known.get(rooms) if not skipped else None
+        if found is not None and found.epoch == self._batch.epoch.number:
             return found
+        audience = self._batch.audience(self._sessions(existing, rooms, skipped) if found is None else found.to)
+        if not skipped and len(audience.to) > 1:
+            known[rooms] = audience
+        return audience
+
+    def _sessions(
+        self, existing: dict[str, dict[str, str]], rooms: tuple[str, ...], skipped: frozenset[str]
+    ) -> list[Any]:
+        """Who is in one of the rooms, each once."""
         sockets = self.server.eio.sockets
-        eio_sids = {
-            eio_sid: None
-            for name in rooms
-            for sid, eio_sid in existing[name].items()
-            if sid not in skipped and eio_sid in sockets
-        }
-        sessions = [sockets[eio_sid] for eio_sid in eio_sids]
-        members = _Members(sessions, frozenset(sessions))
-        if not skipped and len(sessions) > 1:
-            self._members[namespace][rooms] = members
-        return members
+        eio_sids = {eio_sid: None for room in rooms for sid, eio_sid in existing[room].items() if sid not in skipped}
+        return [sockets[eio_sid] for eio_sid in eio_sids if eio_sid in sockets]

@@ -1,23 +1,41 @@
-"""The fast lane: an event that comes often, from the frame to its handler without a greenlet or a second decoding.
+"""The fast lane: an event that comes often, from frame to handler without a greenlet of its own or a second decoding.
 
 What is not quite as expected is left to the usual lane, which knows an answer to everything.
 """
 
+import itertools
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, Protocol
 
+import gevent
 import msgspec
 
+from server.fanout.wire import Wire
 from shared.contract.spec import EventSpec, Namespace
 from shared.wire import MAX_EVENT_CHARS, StrictJson
 
 Reply = Callable[[Any], None]
-"""Takes the values of the ack, an `Ack` or a tuple; call it once, on the hub."""
-HotHandler = Callable[[str, Any, Reply | None], bool]
-"""Takes (sid, payload, reply or None where no ack is wanted). Must not block. False leaves it to the usual lane."""
+"""Takes the values of the ack, an `Ack` or a tuple; call it once."""
+HotHandler = Callable[[str, Any, Reply | None], None]
+"""Takes (sid, payload, reply or None where no ack is wanted). What it waits for delays the other hot events."""
 
 _ACK_DIGITS = 15
+_TURN = 32
+"""Events that are handled before others have their turn."""
+_MOST, _FEW = 512, 128
+"""Events that may wait before their senders do, and that are left when those go on."""
+
+
+class Sender(Protocol):
+    """Who sent an event."""
+
+    wire: Wire | None
+
+    def say(self, message: str) -> None:
+        """Send a Socket.IO message; nothing where the connection has ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,22 +47,25 @@ class _Lane:
 
 
 class Hot:
-    """The hot events, by how their frames begin."""
+    """The hot events, by how their frames begin. One greenlet serves them all, while there are any."""
 
     def __init__(self) -> None:
         self._lanes: dict[str, list[_Lane]] = {}
+        self._waiting: deque[Callable[[], None]] = deque()
+        self._paused: set[Wire] = set()
+        self._serving = False
 
     def add(self, spec: EventSpec, handle: HotHandler) -> None:
         """Serve `spec` here."""
-        prefix = f"2{spec.namespace}," if spec.namespace != Namespace.ROOT else "2"
-        decoder = msgspec.json.Decoder(tuple[str, spec.payload])  # type: ignore[name-defined]
+        prefix = f"2{spec.namespace}," if spec.namespace is not Namespace.ROOT else "2"
+        decoder: Any = msgspec.json.Decoder(tuple[str, spec.payload])  # type: ignore[name-defined]  # known at run time
         lane = _Lane(spec.namespace, f'["{spec.name}",', decoder.decode, handle)
         self._lanes.setdefault(prefix, []).append(lane)
 
-    def take(self, message: str, sid_of: Callable[[Namespace], str | None], reply: Callable[[str], None]) -> bool:
-        """Handle one Engine.IO message. False where it is for the usual lane.
+    def take(self, message: str, sender: Sender, sid_of: Callable[[Namespace], str | None]) -> bool:
+        """Take one Socket.IO message. False where it is for the usual lane.
 
-        `sid_of` finds the sender's sid in a namespace; `reply` sends a message back.
+        `sid_of` finds the sender's sid in a namespace.
         """
         for prefix, lanes in self._lanes.items():
             if not message.startswith(prefix):
@@ -55,23 +76,43 @@ class Hot:
                 return False
             for lane in lanes:
                 if message.startswith(lane.opening, start):
-                    return self._serve(lane, message[start:], sid_of(lane.namespace), number, prefix, reply)
+                    sid = sid_of(lane.namespace)
+                    ack = f"3{prefix[1:]}{number}" if number else None
+                    return sid is not None and self._put(lane, message[start:], sid, ack, sender)
         return False
 
-    @staticmethod
-    def _serve(lane: _Lane, body: str, sid: str | None, number: str, prefix: str, reply: Callable[[str], None]) -> bool:
-        if sid is None:
-            return False
+    def _put(self, lane: _Lane, body: str, sid: str, ack: str | None, sender: Sender) -> bool:
         try:
             _, payload = lane.decode(body)
         except (msgspec.MsgspecError, UnicodeError, RecursionError):
             return False
 
-        def answer(values: Any) -> None:
+        def reply(values: Any) -> None:
             args = values if isinstance(values, tuple) else (values,)
-            reply(f"3{prefix[1:]}{number}{StrictJson.dumps(args)}")
+            sender.say(f"{ack}{StrictJson.dumps(args)}")
 
-        return lane.handle(sid, payload, answer if number else None)
+        self._waiting.append(partial(lane.handle, sid, payload, None if ack is None else reply))
+        if len(self._waiting) > _MOST and sender.wire is not None:
+            sender.wire.pause()
+            self._paused.add(sender.wire)
+        if not self._serving:
+            self._serving = True
+            gevent.spawn(self._serve)
+        return True
+
+    def _serve(self) -> None:
+        try:
+            for number in itertools.count(1):
+                if not self._waiting:
+                    return
+                self._waiting.popleft()()
+                if len(self._waiting) == _FEW:
+                    while self._paused:
+                        self._paused.pop().start()
+                if number % _TURN == 0:
+                    gevent.sleep(0)
+        finally:
+            self._serving = False
 
 
 def _is_number(text: str) -> bool:

@@ -92,8 +92,7 @@ class Port:
         eio.on("message", self._message)
         if self._direct:
             self._path = Path(
-                events=self._limits.mailbox_events,
-                bytes=self._limits.mailbox_bytes,
+                bounds=(self._limits.mailbox_events, self._limits.mailbox_bytes),
                 websockets=self._websockets,
                 room=lambda: len(self._websockets) < self._limits.connections,
                 overflowed=self._unread,
@@ -258,12 +257,8 @@ class Port:
         return self._opened(eio_sid, environ)
 
     def _taken_at_once(self, connection: Session, message: str) -> bool:
-        manager = self._server.manager
-        return self._hot.take(
-            message,
-            lambda namespace: manager.sid_from_eio_sid(connection.sid, namespace),
-            connection.say,
-        )
+        find = self._server.manager.sid_from_eio_sid
+        return self._hot.take(message, connection, lambda namespace: find(connection.sid, namespace))
 
     def _overflowed(self, mailbox: Mailbox) -> None:
         for eio_sid, socket in list(self._server.eio.sockets.items()):

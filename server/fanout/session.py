@@ -38,17 +38,13 @@ _READ_AHEAD = 100
 _PACKET_TYPES = frozenset("0123456")
 _PROBE, _UPGRADE, _PONG, _EVENT = "2probe", "5", "3", "42"
 
-StartResponse = Callable[..., Any]
-
 
 @dataclass
 class Path:
     """What the connections of the direct path share."""
 
-    events: int
-    """Unsent writes that one connection may have."""
-    bytes: int
-    """Unsent bytes that one connection may have."""
+    bounds: tuple[int, int]
+    """Unsent writes, and bytes, that one connection may have."""
     websockets: MutableMapping[Any, Any]
     """Wires by session, for as long as they are open."""
     room: Callable[[], bool]
@@ -100,7 +96,7 @@ class Session(Socket):  # type: ignore[misc]  # the library is not typed
             return
         if self in self.path.batch:
             # Its turn comes when the frames before it have gone out.
-            self.path.batch.add([self], [pkt])
+            self.path.batch.add(self.path.batch.audience((self,)), [pkt])
         else:
             self.put(pkt)
 
@@ -162,7 +158,7 @@ class Session(Socket):  # type: ignore[misc]  # the library is not typed
         self.wire.finish()
         self.server.sockets.pop(self.sid, None)
 
-    def _upgrade_websocket(self, environ: dict[str, Any], start_response: StartResponse) -> Any:
+    def _upgrade_websocket(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
         """A websocket for this connection, new or instead of polling. The request ends at once, the socket stays."""
         sock = environ.get(SOCKET)
         if type(sock) is not gevent.socket.socket:
@@ -174,7 +170,7 @@ class Session(Socket):  # type: ignore[misc]  # the library is not typed
         if not self.path.room():
             return self._declined(start_response, "503 Service Unavailable", b"too many connections\n")
         sock.sendall(answer)
-        self.wire = Wire(sock, self, self.path.events, self.path.bytes, self._wire_ended)
+        self.wire = Wire(sock, self, self.path.bounds, self.path.batch.epoch, self._wire_ended)
         self.path.websockets[self] = self.wire
         if self.connected:
             self.upgrading, self._probed = True, False
@@ -217,7 +213,7 @@ class Session(Socket):  # type: ignore[misc]  # the library is not typed
 
     # --- inside -------------------------------------------------------------------------------------------------
 
-    def _declined(self, start_response: StartResponse, status: str, text: bytes) -> list[bytes]:
+    def _declined(self, start_response: Callable[..., Any], status: str, text: bytes) -> list[bytes]:
         if not self.connected:
             super().close(wait=False, abort=True)
         start_response(status, [("Content-Type", "text/plain"), ("Connection", "close")])
@@ -248,6 +244,7 @@ class Session(Socket):  # type: ignore[misc]  # the library is not typed
     def _open(self) -> None:
         """From now on packets go straight to the wire; those that waited for it go first."""
         self.upgraded = True
+        self.path.batch.epoch.number += 1
         while self.queue.qsize():
             pkt = self.queue.get(block=False)
             self.queue.task_done()

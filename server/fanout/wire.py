@@ -33,12 +33,22 @@ class Owner(Protocol):
         """More is unsent than may be; it has been thrown away. Called once."""
 
 
+class Epoch:
+    """Counts the changes that make a list of ready wires wrong."""
+
+    __slots__ = ("number",)
+
+    def __init__(self) -> None:
+        self.number = 0
+
+
 class Wire:
     """A websocket after its handshake. It owns the file descriptor."""
 
     __slots__ = (
         "_bound_bytes",
         "_bound_events",
+        "_epoch",
         "_frames",
         "_over",
         "_owner",
@@ -52,15 +62,20 @@ class Wire:
         "unsent_bytes",
     )
 
-    def __init__(self, sock: Any, owner: Owner, bound_events: int, bound_bytes: int, ended: Callable[[], None]) -> None:
-        """Take over `sock`, a gevent socket. `ended()` is called when the descriptor has been closed."""
+    def __init__(
+        self, sock: Any, owner: Owner, bounds: tuple[int, int], epoch: Epoch, ended: Callable[[], None]
+    ) -> None:
+        """Take over `sock`, a gevent socket; `bounds` are of writes and bytes that wait.
+
+        `ended()` is called when the descriptor has been closed.
+        """
         # The socket of the C library: it lacks what gevent keeps per socket, and its send() is the system call.
         self._sock = _socket.socket(sock.family, sock.type, sock.proto, fileno=sock.detach())
         self._sock.setblocking(False)  # noqa: FBT003
         self.send = self._sock.send
         self._owner = owner
-        self._bound_events = bound_events
-        self._bound_bytes = bound_bytes
+        self._bound_events, self._bound_bytes = bounds
+        self._epoch = epoch
         self._frames = FrameReader()
         self._pending: deque[bytes] | None = None
         self._writing: Any = None
@@ -87,6 +102,18 @@ class Wire:
     def unsent(self) -> int:
         """Writes that wait."""
         return len(self._pending) if self._pending is not None else 0
+
+    @property
+    def ready(self) -> bool:
+        """Whether `send` may be used past this object, until the epoch changes."""
+        return self._pending is None and not self.closing and not self._over
+
+    def sent(self, data: bytes, count: int) -> None:
+        """`send` was used, and took but `count` bytes; -1 where it raised `OSError`."""
+        if count < 0:
+            self._lost()
+        else:
+            self._hold(data[count:])
 
     # --- out ----------------------------------------------------------------------------------------------------
 
@@ -115,6 +142,7 @@ class Wire:
         if self.ended is None:
             return
         if self._pending is None:
+            self._epoch.number += 1
             self._pending = deque()
             self._writing = self._writing or gevent.get_hub().loop.io(self._sock.fileno(), _WRITE)
             self._writing.start(self._writable)
@@ -132,6 +160,7 @@ class Wire:
         if not self.closing:
             self.tell(framing.close(code))
             self.closing = True
+            self._epoch.number += 1
 
     def cut(self) -> None:
         """Close the connection at once."""
@@ -144,6 +173,7 @@ class Wire:
         self._reading = self._writing = self._pending = None
         self.unsent_bytes = 0
         self.closing = True
+        self._epoch.number += 1
         ended, self.ended = self.ended, None
         self._sock.close()
         ended()
@@ -165,6 +195,7 @@ class Wire:
                 return
             pending.popleft()
         self._pending = None
+        self._epoch.number += 1
         self._writing.stop()
 
     # --- in -----------------------------------------------------------------------------------------------------

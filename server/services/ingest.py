@@ -17,8 +17,10 @@ from server.services.calibration import calibrated
 from server.services.commands import Commands
 from server.services.replay import LiveFrames
 from server.state.devices import Device, Registry
+from server.storage.bridge import Outcome
 from server.storage.recorder import Recorder
-from server.storage.records import Drop, Event, to_ms
+from server.storage.records import Drop, Event, Stored, to_ms
+from server.storage.ticket import Ticket
 from shared.clock import Clock, iso_utc, parse_iso_utc
 from shared.contract.events import (
     ACCESSORY_STATUS_PUB_CLIENT,
@@ -79,6 +81,20 @@ class Ingest:
 
     def sensor_data(self, name: str, body: SensorData) -> Ack:
         """One sampling round."""
+        return self._take(*self._round(name, body))
+
+    def sensor_data_soon(self, name: str, body: SensorData, told: Callable[[Callable[[], Ack]], None]) -> None:
+        """The same without waiting: `told` gets what returns the ack or raises, once it is on disk."""
+        event, note = self._round(name, body)
+        ticket = self._offer(event, note)
+
+        def stored(outcome: Outcome[Stored]) -> None:
+            self._live.settle(ticket)
+            told(lambda: _stored(event, outcome.get()))
+
+        ticket.then(stored)
+
+    def _round(self, name: str, body: SensorData) -> tuple[Event, Note]:
         device, now = self._registry.get(name), self._clock.now()
         body = calibrated(body, device.profile)
 
@@ -88,8 +104,7 @@ class Ingest:
             self._alerts.readings(device, body, device.note_readings(body, now))
             return SENSOR_DATA_PUB_CLIENT, frames.sensor_data(name, body, self._recorder.cursor)
 
-        event = self._event(SENSOR_DATA_PUB_PI.name, name, body, body.id, now, readings=body.data)
-        return self._take(event, note)
+        return self._event(SENSOR_DATA_PUB_PI.name, name, body, body.id, now, readings=body.data), note
 
     def motion(self, name: str, body: Motion) -> Ack:
         """A movement began or ended."""
@@ -181,17 +196,25 @@ class Ingest:
 
     def _take(self, event: Event, note: Note, settle: Callable[[], None] = lambda: None) -> Ack:
         """Note and show what is new, and answer once it is on disk."""
+        ticket = self._offer(event, note, settle)
+        try:
+            return _stored(event, ticket.wait())
+        finally:
+            self._live.settle(ticket)
+
+    def _offer(self, event: Event, note: Note, settle: Callable[[], None] = lambda: None) -> Ticket:
+        """Put an event on its way to the disk; note and show it where it is new."""
         ticket = self._recorder.offer(event)
         if ticket.fresh:
             if (shown := note()) is not None:
                 self._live.show(ticket, event, *shown)
                 self._broadcast.to_pages(*shown, event.device)
             settle()
-        try:
-            stored = ticket.wait()
-        finally:
-            self._live.settle(ticket)
-        return Ack(ok=True, code=Code.DUPLICATE if stored.duplicate else Code.STORED, id=event.id, cursor=stored.cursor)
+        return ticket
+
+
+def _stored(event: Event, stored: Stored) -> Ack:
+    return Ack(ok=True, code=Code.DUPLICATE if stored.duplicate else Code.STORED, id=event.id, cursor=stored.cursor)
 
 
 def _moment(text: str) -> datetime:

@@ -17,7 +17,7 @@ def log(
     device: Annotated[str, typer.Argument(help="The device's name.")],
     kind: Annotated[
         list[str] | None,
-        typer.Option("--kind", "-k", help="state, command, availability, motion, alert or profile; repeat it."),
+        typer.Option("--kind", "-k", help="state, command, availability, motion, training, alert or profile; repeat it."),
     ] = None,
     limit: Annotated[int, typer.Option("--limit", "-n", help="So many of the newest.", min=1, max=500)] = 30,
     before: Annotated[str | None, typer.Option(help="What the page before ended with.")] = None,
@@ -73,7 +73,15 @@ def _alert(body: dict[str, Any]) -> tuple[str, str]:
     return f"{body['severity']}: {body['message']}", f"rule {body['rule']}, {body['state']}"
 
 
+def _training(body: dict[str, Any]) -> tuple[str, str]:
+    reason = str(body.get("reason") or "").replace("_", " ")
+    model = f"model {body['model_version']}" if body.get("model_version") else ""
+    return f"training {body.get('phase') or ('began' if body['status'] else 'ended')}", reason or model
+
+
 def _profile(body: dict[str, Any]) -> tuple[str, str]:
+    if "train" in body["change"]:
+        return "training asked for", f"by {body['by']}"
     return f"changed {', '.join(body['change'])}", f"by {body['by']}"
 
 
@@ -82,6 +90,7 @@ _LINES: dict[str, Callable[[dict[str, Any]], tuple[str, str]]] = {
     "command": _command,
     "availability": _availability,
     "motion": _motion,
+    "training": _training,
     "alert": _alert,
     "profile": _profile,
 }

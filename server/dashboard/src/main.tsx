@@ -4,6 +4,7 @@ import "./styles/shell.css";
 import "./styles/device.css";
 import "./styles/accessory.css";
 import "./styles/chart.css";
+import "./styles/insight.css";
 import "./styles/view.css";
 
 import { StrictMode } from "react";

@@ -16,6 +16,8 @@ const CODES: Record<string, string> = {
   retired: "The device is retired; it takes no commands.",
   queue_full: "The device has too many commands waiting.",
   unknown_accessory: "The device has no such accessory.",
+  busy: "It trains already; this is the job that runs.",
+  unknown_event: "The device has nothing to train.",
   unknown_alert: "The relay does not know this alert any more.",
   rate_limited: "Too many commands at once; try again in a moment.",
   conflict: "Somebody has changed it meanwhile.",

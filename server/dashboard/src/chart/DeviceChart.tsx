@@ -1,9 +1,13 @@
 import { useState } from "react";
 import { Download } from "../components/icons";
-import { moment } from "../format";
+import { clock, moment } from "../format";
+import { forecastTold } from "../insight/words";
 import { csvHref } from "../link/http";
+import { NO_INSIGHT } from "../state/model";
 import { store, useStore } from "../state/store";
+import { useTick } from "../state/ticker";
 import { useTheme } from "../theme";
+import { ahead } from "./ahead";
 import type { Loading } from "./feed";
 import { Legend } from "./Legend";
 import { PlotArea } from "./PlotArea";
@@ -59,6 +63,7 @@ export function DeviceChart({ device, available, intervalS }: Props) {
         onCrosshair={setCrosshair}
       />
       <div className="chart-foot">
+        <ForecastTold device={device} quantities={choice} />
         <p role="status">
           {loading.state === "loading" && "Loading…"}
           {loading.state === "failed" && (
@@ -76,6 +81,20 @@ export function DeviceChart({ device, available, intervalS }: Props) {
         </p>
       </div>
     </figure>
+  );
+}
+
+/** The forecast in words: what the dashed lines say, also for who does not see them. */
+function ForecastTold({ device, quantities }: { device: string; quantities: readonly string[] }) {
+  const insight = useStore((state) => state.devices[device]?.insight ?? NO_INSIGHT);
+  const skewMs = useStore((state) => state.skewMs);
+  const fresh = useTick((now) => quantities.filter((quantity) => ahead(insight, quantity, now + skewMs).length > 0).join(" "));
+  if (fresh === "" || insight.forecastAt === null) return null;
+  const told = fresh.split(" ").map((quantity) => forecastTold(quantity, insight.forecast.filter((one) => one.quantity === quantity)));
+  return (
+    <p className="forecast-told" data-testid={`forecast-${device}`}>
+      <b>Forecast</b> of {clock(insight.forecastAt)}: {told.join("; ")}
+    </p>
   );
 }
 

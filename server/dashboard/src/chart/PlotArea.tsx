@@ -1,7 +1,9 @@
 import { useEffect, useRef, type KeyboardEvent } from "react";
 import { moment, quantityOf, title } from "../format";
 import { told } from "../quantities";
+import { NO_INSIGHT } from "../state/model";
 import { store } from "../state/store";
+import { ahead, reachMs } from "./ahead";
 import { Feed, type Loading } from "./feed";
 import { Plot, type Crosshair } from "./plot";
 import type { Range } from "./ranges";
@@ -40,7 +42,10 @@ export function PlotArea({ device, quantities, range, intervalS, crosshair, onLo
       if (document.hidden) return;
       const now = Date.now() + store.get().skewMs;
       const series = feed.series(now);
-      drawing.draw(series, beginning(series, now, range.ms), now, commonGaps(series, now, feed.grain.gapMs));
+      const insight = store.get().devices[device]?.insight ?? NO_INSIGHT;
+      const until = now + reachMs(range.ms);
+      const forecast = names.map((name) => ahead(insight, name, now).filter(({ at }) => at <= until));
+      drawing.draw(series, beginning(series, now, range.ms), now, commonGaps(series, now, feed.grain.gapMs), forecast);
     };
     const soon = () => {
       waiting ??= setTimeout(draw, LEAST_REDRAW_MS);

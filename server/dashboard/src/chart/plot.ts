@@ -2,6 +2,8 @@
 
 import uPlot from "uplot";
 import { quantityOf } from "../format";
+import type { Ahead } from "./ahead";
+import { drawAhead } from "./draw-ahead";
 import { axisOf } from "./ranges";
 import { columns, type Series, type Span } from "./series";
 
@@ -28,6 +30,10 @@ export class Plot {
   readonly #onCrosshair: (crosshair: Crosshair | null) => void;
   readonly #resizer: ResizeObserver;
   #gaps: readonly Span[] = [];
+  #now = 0;
+  /** Of each quantity: what is forecast, and the newest value before it. */
+  #forecast: readonly Ahead[][] = [];
+  #last: readonly ({ at: number; value: number } | null)[] = [];
   /** The instant that the keys have moved the crosshair to: it stays there while the chart moves on. */
   #pinned: number | null = null;
 
@@ -45,9 +51,16 @@ export class Plot {
     });
   }
 
-  /** Draw `series` (one per quantity) over the span `from`..`to` in epoch ms, with `gaps` hatched. */
-  draw(series: readonly Series[], from: number, to: number, gaps: readonly Span[]): void {
+  /** Draw `series` (one per quantity) from `from` to `now` in epoch ms, with `gaps` hatched, and beyond it what is forecast of each. */
+  draw(series: readonly Series[], from: number, now: number, gaps: readonly Span[], forecast: readonly Ahead[][] = []): void {
     this.#gaps = gaps;
+    this.#now = now;
+    this.#forecast = forecast;
+    this.#last = series.map(({ at, value }) => {
+      const index = value.findLastIndex((one) => one !== null);
+      return index < 0 ? null : { at: at[index] ?? now, value: value[index] ?? 0 };
+    });
+    const to = Math.max(now, ...forecast.flatMap((points) => points.map(({ at }) => at)));
     const tables = series.map((one) => columns(one) as uPlot.AlignedData);
     this.#plot.batch(() => {
       this.#plot.setData(tables.length > 0 ? uPlot.join(tables) : emptyData(this.#quantities), false);
@@ -100,7 +113,7 @@ export class Plot {
       },
       scales: {
         x: { time: true },
-        ...Object.fromEntries(units.map((unit) => [unit, { range: rangeFor(this.#quantities, unit) }])),
+        ...Object.fromEntries(units.map((unit) => [unit, { range: rangeFor(this.#quantities, unit, () => this.#foretold(unit)) }])),
       },
       axes: [
         {
@@ -141,6 +154,7 @@ export class Plot {
       })),
       hooks: {
         drawClear: [(plot) => this.#hatch(plot, line)],
+        draw: [(plot) => this.#drawForecast(plot, colours, ink)],
         setCursor: [(plot) => this.#told(plot)],
       },
     };
@@ -182,6 +196,21 @@ export class Plot {
     ctx.restore();
   }
 
+  /** The ends of all bands on one axis. */
+  #foretold(unit: string): number[] {
+    return this.#onAxis(unit).flatMap((index) => (this.#forecast[index] ?? []).flatMap(({ low, high }) => [low, high]));
+  }
+
+  #drawForecast(plot: uPlot, colours: readonly string[], ink: string): void {
+    const courses = this.#quantities.map((quantity, index) => ({
+      scale: axisOf(quantity),
+      colour: colours[index] ?? ink,
+      from: this.#last[index] ?? null,
+      points: this.#forecast[index] ?? [],
+    }));
+    drawAhead(plot, courses, this.#now, ink);
+  }
+
   #told(plot: uPlot): void {
     const index = plot.cursor.idx;
     const at = index === null || index === undefined ? undefined : plot.data[0][index];
@@ -206,11 +235,12 @@ function emptyData(quantities: readonly string[]): uPlot.AlignedData {
 }
 
 /** An axis with room around the line, and never so close that noise fills it. */
-function rangeFor(quantities: readonly string[], unit: string): uPlot.Scale.Range {
+function rangeFor(quantities: readonly string[], unit: string, foretold: () => readonly number[]): uPlot.Scale.Range {
   const decimals = quantities.filter((one) => axisOf(one) === unit).map((one) => quantityOf(one)?.decimals ?? 1);
   const least = LEAST_STEPS * 10 ** -Math.min(...decimals);
-  return (_, low, high) => {
-    if (low === null || high === null || !Number.isFinite(low) || !Number.isFinite(high)) return [0, 1];
+  return (_, lowest, highest) => {
+    if (lowest === null || highest === null || !Number.isFinite(lowest) || !Number.isFinite(highest)) return [0, 1];
+    const [low, high] = [Math.min(lowest, ...foretold()), Math.max(highest, ...foretold())];
     const room = Math.max((high - low) * 0.12, (least - (high - low)) / 2);
     return [low - room, high + room];
   };

@@ -1,5 +1,6 @@
 import { duration, moment, NO_VALUE } from "../format";
 import { CLEAN, useControls } from "../link/operator";
+import { findingName } from "../insight/words";
 import { hrefOf } from "../link/route";
 import { inOrder, told } from "../quantities";
 import { nameOf, type Device } from "../state/model";
@@ -10,6 +11,7 @@ import { AskNote } from "./accessory/AskNote";
 import { accessoryNames, accessoryTitle, kindOf } from "./accessory/kinds";
 import { useStanding } from "./accessory/standing";
 import { AlertChip } from "./alerts/AlertChip";
+import { SeverityMark } from "./alerts/SeverityMark";
 import { CleanButton } from "./CleanButton";
 import { Chevron, History, Pencil } from "./icons";
 import { useLock, useViewer } from "./lock";
@@ -40,6 +42,7 @@ export function DeviceHead({ device, open, body, onToggle }: Props) {
       <Availability device={device} />
       <span className="device-tags">
         {!open && <AlertChip device={name} />}
+        {!open && <FindingChip device={device} />}
         {device.flapping && (
           <span className="badge badge-warn" title="It comes and goes: what it is now will hardly last">
             flapping
@@ -114,6 +117,19 @@ function Clean({ device }: { device: Device }) {
       />
       {standing.is !== "idle" && <AskNote device={device.name} slot={CLEAN} standing={standing} />}
     </>
+  );
+}
+
+/** What a closed device finds unusual itself: the most urgent, and how many. */
+function FindingChip({ device }: { device: Device }) {
+  const { findings } = device.insight;
+  const worst = ["critical", "warning", "info"].map((severity) => findings.find((one) => one.severity === severity)).find(Boolean);
+  if (!worst) return null;
+  return (
+    <span className="finding-chip" title={findings.map(({ kind, cause }) => `${findingName(kind)}: ${cause}`).join("\n")}>
+      <SeverityMark severity={worst.severity} quiet />
+      {findings.length === 1 ? findingName(worst.kind) : `${findings.length} findings`}
+    </span>
   );
 }
 

@@ -7,6 +7,8 @@ import { accessoryNames } from "./accessory/kinds";
 import { AccessoryTile } from "./accessory/AccessoryTile";
 import { DeviceAlerts } from "./alerts/DeviceAlerts";
 import { DeviceHead } from "./DeviceHead";
+import { Findings } from "./insight/Findings";
+import { TrainingPanel } from "./insight/TrainingPanel";
 import { MachineReadings, RoomReadings } from "./Readings";
 
 interface Props {
@@ -34,6 +36,7 @@ export const DeviceSection = memo(function DeviceSection({ name, open, onToggle 
       {open && (
         <div className="device-body" id={body} data-accessories={accessories.length > 2 ? "many" : accessories.length > 0 ? "few" : "none"}>
           <DeviceAlerts device={name} />
+          <Findings device={device} />
           {accessories.length > 0 && (
             <div className="device-accessories">
               {accessories.map((accessory) => (
@@ -49,7 +52,7 @@ export const DeviceSection = memo(function DeviceSection({ name, open, onToggle 
               intervalS={device.sampleIntervalS}
             />
           </div>
-          <Training device={device} />
+          {learns(device) && <TrainingPanel device={device} />}
           <MachineReadings device={device} />
         </div>
       )}
@@ -57,16 +60,8 @@ export const DeviceSection = memo(function DeviceSection({ name, open, onToggle 
   );
 });
 
-function Training({ device }: { device: Device }) {
-  const { training } = device;
-  if (!training || training.phase === "skipped") return null;
-  const progress = training.status && typeof training.progress === "number" ? `, ${Math.round(training.progress * 100)} %` : "";
-  const phase = training.phase ?? (training.status ? "started" : "finished");
-  return (
-    <p className="training" data-testid={`training-${device.name}`} data-running={training.status}>
-      Training {phase}
-      {progress}
-      {training.reason ? `: ${training.reason}` : ""}
-    </p>
-  );
+/** Whether there is something to forecast: an agent that has both quantities, or has told of a job. */
+function learns({ training, infos, readings }: Device): boolean {
+  const both = "temperature" in readings && "humidity" in readings;
+  return training !== null || (both && Object.keys(infos).length > 0);
 }

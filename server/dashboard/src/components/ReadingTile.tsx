@@ -1,9 +1,15 @@
 import { ago, briefly, title } from "../format";
+import { findingName } from "../insight/words";
 import { alarming, shortTitle, tileState, told } from "../quantities";
 import { readingAgeMs, readingLimitMs } from "../state/freshness";
 import type { Reading } from "../state/model";
 import { useStore } from "../state/store";
 import { useNow } from "../state/ticker";
+import { SeverityMark } from "./alerts/SeverityMark";
+
+/** From here on a score is worth a word, for so long. */
+const UNUSUAL = 0.3;
+const UNUSUAL_MS = 120_000;
 
 interface Props {
   device: string;
@@ -22,6 +28,9 @@ export function ReadingTile({ device, quantity, reading, sampleIntervalS, compac
   const limit = readingLimitMs({ sampleIntervalS }, reading);
   const state = tileState(reading.value, reading.quality?.state, age > limit);
   const value = told(quantity, reading.value, reading.unit);
+  const finding = useStore((all) => all.devices[device]?.insight.findings.find((one) => one.quantity === quantity));
+  const score = useStore((all) => all.devices[device]?.insight.scores[quantity]);
+  const unusual = score && score.score >= UNUSUAL && now + skewMs - score.at < UNUSUAL_MS ? score.score : null;
   const reason = reading.quality?.reason || (state === "failed" ? "no value from the sensor" : "");
   return (
     <div
@@ -33,7 +42,14 @@ export function ReadingTile({ device, quantity, reading, sampleIntervalS, compac
       data-alarm={alarming(quantity, reading.value)}
       title={compact ? `${title(quantity)}, ${ago(age)}${reason ? `: ${reason}` : ""}` : undefined}
     >
-      <dt>{compact ? shortTitle(quantity) : title(quantity)}</dt>
+      <dt>
+        {compact ? shortTitle(quantity) : title(quantity)}
+        {finding && (
+          <span className="finding-mark" data-severity={finding.severity} title={`${findingName(finding.kind)}: ${finding.cause}`}>
+            <SeverityMark severity={finding.severity} quiet />
+          </span>
+        )}
+      </dt>
       <dd>
         <span className="value">
           {value.text}
@@ -42,6 +58,11 @@ export function ReadingTile({ device, quantity, reading, sampleIntervalS, compac
         {!compact && (
           <>
             <span className="age">{note(state, age, reason)}</span>
+            {unusual !== null && (
+              <span className="unusual" title="How far a reading was from what it usually is: 0.5 is as far as ever before" data-testid={`score-${device}-${quantity}`}>
+                unusual, score {unusual.toFixed(2)}
+              </span>
+            )}
             {(state === "failed" || state === "stale") && reading.good && (
               <span className="age" data-testid="no-data">
                 no data since {briefly(reading.good.at, now + skewMs)}

@@ -1,7 +1,7 @@
 /** The page's connection to the relay: the only owner of the Socket.IO client. */
 
 import { io, type Socket } from "socket.io-client";
-import { EVENTS, type Ack, type ClientHello, type CommandRequest, type Snapshot } from "../contract";
+import { EVENTS, type Ack, type ClientHello, type CommandRequest, type Snapshot, type TrainRequest } from "../contract";
 import { outcome } from "../state/commands";
 import type { Link } from "../state/model";
 import type { Told } from "../state/reduce";
@@ -11,6 +11,8 @@ import { waitMs } from "./backoff";
 import { words } from "../words";
 
 const ACK_MS = 10_000;
+/** The relay waits for the device, ten seconds at most. */
+const TRAIN_MS = 15_000;
 
 const EVENTS_TO_PAGES = [
   EVENTS.SNAPSHOT_PUB_CLIENT,
@@ -84,8 +86,17 @@ export class Relay {
 
   /** Send a command; the answer is an ack, also where the relay did not answer in time. */
   async command(request: CommandRequest): Promise<Ack> {
+    return this.#ask(EVENTS.COMMAND_REQUEST_CLIENT, request, ACK_MS);
+  }
+
+  /** Have a device train; the relay answers when the device has. */
+  async train(device: string): Promise<Ack> {
+    return this.#ask(EVENTS.TRAIN_REQUEST_CLIENT, { device }, TRAIN_MS);
+  }
+
+  async #ask(event: string, body: CommandRequest | TrainRequest, patienceMs: number): Promise<Ack> {
     try {
-      return (await this.#socket.timeout(ACK_MS).emitWithAck(EVENTS.COMMAND_REQUEST_CLIENT, request)) as Ack;
+      return (await this.#socket.timeout(patienceMs).emitWithAck(event, body)) as Ack;
     } catch {
       return { ok: false, code: "no_answer", message: words("no_ack"), retry: true };
     }

@@ -1,7 +1,7 @@
 /** The steps that every handler of the reducer is made of. */
 
 import { logged } from "./log";
-import { UNKNOWN_PROFILE, type Device, type LogEntry, type State } from "./model";
+import { NO_INSIGHT, UNKNOWN_PROFILE, type Device, type LogEntry, type State } from "./model";
 
 /** A device of which only the name is known. */
 export function newcomer(name: string, since: number): Device {
@@ -20,6 +20,7 @@ export function newcomer(name: string, since: number): Device {
     accessories: {},
     motion: null,
     training: null,
+    insight: NO_INSIGHT,
   };
 }
 

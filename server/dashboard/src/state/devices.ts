@@ -5,6 +5,7 @@ import { epoch } from "../format";
 import { fromMotion, fromState } from "./accessories";
 import { opened } from "./alerts";
 import { resumed } from "./asks";
+import { fromInsight } from "./insight";
 import { newcomer, withDevice, withLog } from "./change";
 import { nameOf, type Device, type Profile, type Reading, type State } from "./model";
 import { absenceName } from "../words";
@@ -72,6 +73,7 @@ function fromSnapshot(body: DeviceSnapshot, now: number, skewMs: number): Device
     accessories: Object.fromEntries((body.accessories ?? []).map((one) => [one.accessory, fromState(one, now)])),
     motion: body.motion ? fromMotion(body.motion, now + skewMs) : null,
     training: body.training ?? null,
+    insight: fromInsight(body.insight, now + skewMs),
   };
 }
 

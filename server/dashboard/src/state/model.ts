@@ -9,6 +9,8 @@ import type {
   ClientModelTrain,
   CommandResult,
   Fault,
+  Forecast,
+  KnownFinding,
   LightOptions,
   Quality,
 } from "../contract";
@@ -76,6 +78,17 @@ export interface Motion {
   at: number;
 }
 
+/** What a device makes of its readings. */
+export interface Insight {
+  findings: readonly KnownFinding[];
+  forecast: readonly Forecast[];
+  /** From when on the forecast's minutes count. */
+  forecastAt: number | null;
+  model: number | null;
+  /** Per quantity how unusual a reading was, 0 to 1, and when. */
+  scores: Readonly<Record<string, { score: number; at: number }>>;
+}
+
 export interface Device {
   name: string;
   online: boolean;
@@ -95,6 +108,7 @@ export interface Device {
   accessories: Readonly<Record<string, Accessory>>;
   motion: Motion | null;
   training: ClientModelTrain | null;
+  insight: Insight;
 }
 
 /** A command that was asked for, here or elsewhere, at one part of one device. */
@@ -192,6 +206,9 @@ export const UNKNOWN_PROFILE: Profile = {
   calibration: {},
   retired: false,
 };
+
+/** Nothing is known of what a device makes of its readings. */
+export const NO_INSIGHT: Insight = { findings: [], forecast: [], forecastAt: null, model: null, scores: {} };
 
 /** What people call a device. */
 export function nameOf({ name, profile }: Pick<Device, "name" | "profile">): string {

@@ -3,6 +3,7 @@
 import type { ClientSensorData } from "../contract";
 import { epoch, quantityOf } from "../format";
 import { withDevice, withLog } from "./change";
+import { withInsight } from "./insight";
 import { isDated } from "./instant";
 import { sensorEntry } from "./log";
 import type { Device, Reading, State } from "./model";
@@ -31,7 +32,8 @@ export function sensorData(state: State, body: ClientSensorData, now: number, pa
         offset: body.calibration?.[quantity] ?? 0,
       };
     }
-    return { ...device, readings, sampleIntervalS: device.sampleIntervalS ?? pace(device, takenAt) };
+    const insight = withInsight(device.insight, body.insight, body.taken_at, now + state.skewMs);
+    return { ...device, readings, insight, sampleIntervalS: device.sampleIntervalS ?? pace(device, takenAt) };
   });
   for (const [quantity, value] of Object.entries(body.data)) {
     const before = state.devices[name]?.readings[quantity];

@@ -99,6 +99,8 @@ function newsOf({ event, body }: Told, before: State): string | null {
       const known = before.devices[body.device ?? ""]?.accessories[body.accessory];
       return typeof body.id === "number" || known?.reported !== body.status ? (body.device ?? null) : null;
     }
+    case EVENTS.MODEL_TRAIN_PUB_CLIENT:
+      return body.phase === "progress" ? null : (body.device ?? null);
     case EVENTS.MOTION_PUB_CLIENT:
     case EVENTS.DEVICE_STATUS_PUB_CLIENT:
     case EVENTS.DEVICE_PROFILE_PUB_CLIENT:

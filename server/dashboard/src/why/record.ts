@@ -1,14 +1,15 @@
 /** One line of a device's log as the relay tells it, and what people read of it. */
 
-import type { AccessoryState, Alert, ClientMotion, CommandResult, DeviceStatus } from "../contract";
+import type { AccessoryState, Alert, ClientModelTrain, ClientMotion, CommandResult, DeviceStatus } from "../contract";
 import { duration, epoch, latency, sentence, title } from "../format";
 import { commandName } from "../state/log";
 import type { Tone } from "../state/model";
 import { isFinal } from "../state/commands";
+import { trainingTold } from "../insight/words";
 import { absenceName, causeName, endOf, severityName, stateName, whoName, words } from "../words";
 
 /** What a line is about. */
-export type LogKind = "state" | "command" | "availability" | "motion" | "alert" | "profile";
+export type LogKind = "state" | "command" | "availability" | "motion" | "training" | "alert" | "profile";
 
 /** `at` is when it happened; the field of its kind's name holds the contract's own body. */
 export interface LogRecord {
@@ -18,6 +19,7 @@ export interface LogRecord {
   command?: CommandResult | null;
   availability?: DeviceStatus | null;
   motion?: ClientMotion | null;
+  training?: ClientModelTrain | null;
   alert?: Alert | null;
   profile?: { by?: string | null; change: Record<string, unknown> } | null;
 }
@@ -27,6 +29,7 @@ export const KINDS: readonly { kind: LogKind; label: string }[] = [
   { kind: "command", label: "Commands" },
   { kind: "availability", label: "Availability" },
   { kind: "motion", label: "Motion" },
+  { kind: "training", label: "Training" },
   { kind: "alert", label: "Alerts" },
   { kind: "profile", label: "Edits" },
 ];
@@ -45,7 +48,7 @@ const NOTHING = { why: "", code: null, command: null };
 
 /** What a record says. `titleOf` tells what people call an accessory. */
 export function lineOf(record: LogRecord, titleOf: (accessory: string) => string = sentence): Line {
-  const { state, command, availability, motion, alert, profile } = record;
+  const { state, command, availability, motion, training, alert, profile } = record;
   if (state) return stateLine(state, titleOf);
   if (command) return commandLine(command, titleOf);
   if (availability) return availabilityLine(availability);
@@ -53,7 +56,10 @@ export function lineOf(record: LogRecord, titleOf: (accessory: string) => string
     const count = typeof motion.count === "number" && motion.count > 0 ? `${motion.count} since start` : "";
     return { ...NOTHING, tone: motion.motion ? "lit" : "plain", what: motion.motion ? "Motion" : "Motion ended", why: count };
   }
+  if (training) return trainingLine(training);
   if (alert) return alertLine(alert);
+  if (profile && "train" in profile.change)
+    return { ...NOTHING, tone: "plain", what: "Training asked for", why: profile.by ? `by ${whoName(profile.by)}` : "" };
   if (profile) return { ...NOTHING, tone: "plain", what: `Edited: ${changes(profile.change)}`, why: profile.by ? `by ${profile.by}` : "" };
   return { ...NOTHING, tone: "plain", what: sentence(record.kind) };
 }
@@ -82,6 +88,11 @@ function commandLine(result: CommandResult, titleOf: (accessory: string) => stri
     code: failed ? result.code : null,
     command: result.command,
   };
+}
+
+function trainingLine(training: ClientModelTrain): Line {
+  const { tone, what, why } = trainingTold(training);
+  return { ...NOTHING, tone, what, why, code: training.reason ?? null, command: training.command ?? null };
 }
 
 function availabilityLine(status: DeviceStatus): Line {
@@ -114,7 +125,7 @@ function changes(change: Record<string, unknown>): string {
 
 /** What tells a record from all others. */
 export function keyOf(record: LogRecord): string {
-  const { state, command, motion, alert } = record;
-  const own = command ? command.command : alert ? alert.alert : motion ? motion.id : state ? `${state.accessory}/${state.id ?? ""}/${state.command ?? ""}` : "";
+  const { state, command, motion, training, alert } = record;
+  const own = command ? command.command : alert ? alert.alert : motion ? motion.id : training ? `${training.job ?? ""}/${training.phase ?? ""}` : state ? `${state.accessory}/${state.id ?? ""}/${state.command ?? ""}` : "";
   return `${record.kind}/${record.at}/${own}`;
 }

@@ -96,7 +96,8 @@ class Care:
             answer = {"ok": True, "code": Code.ACCEPTED, "text": msgspec.json.encode(said).decode()}
         except (Refusal, SettingsError) as error:
             code = error.code if isinstance(error, Refusal) else Code.INVALID_SETTING
-            answer, then = {"ok": False, "code": code, "message": str(error)[:500]}, None
+            words = error.message if isinstance(error, Refusal) else str(error)
+            answer, then = {"ok": False, "code": code, "message": words[:500]}, None
         except Exception as error:  # the asker must hear of it; the fault is ours and is logged whole
             log.exception("care failed: action=%s", request.action)
             answer, then = {"ok": False, "code": Code.INTERNAL, "message": str(error)[:500]}, None
@@ -138,7 +139,10 @@ class Care:
         if not asked:
             raise Refusal(Code.INVALID_PAYLOAD, 'nothing to change: {"sample_interval_s": 10}')
         known = self._changes.read()
-        wanted = merged(known.settings if known.before is None else known.before, change)
+        if known.before is not None:
+            # It would silently take the other one's place.
+            raise Refusal(Code.BUSY, "another change is on trial; ask again once the agent is back with it")
+        wanted = merged(known.settings, change)
         # Raises where the whole would not be settings.
         settings = read_settings(self._place.config, self._place.environ, wanted)
         if asked.keys() <= LIVE:

@@ -8,7 +8,7 @@ import math
 from collections.abc import Mapping
 
 from server.doors.guard import Connection, Handler
-from server.doors.root import EVERYTHING
+from server.doors.root import EVERYTHING, watches
 from server.fanout.broadcast import Broadcast
 from server.settings import TemperatureSettings
 from server.state.devices import Device, Registry
@@ -40,7 +40,7 @@ class TemperatureDoor:
 
     def joined(self, connection: Connection, kind: str | None) -> None:
         """Somebody who is here sees it at once."""
-        if kind is None:
+        if kind is None and watches(connection.identity):
             self._broadcast.to_page(TEMPERATURE, self.now(), connection.sid)
 
     def left(self, connection: Connection) -> None:

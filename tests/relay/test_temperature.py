@@ -2,9 +2,11 @@
 
 from datetime import timedelta
 
+from server.doors.guard import Connection
 from server.doors.root import EVERYTHING
 from server.doors.temperature import TemperatureDoor
 from server.fanout.broadcast import Broadcast
+from server.security.identity import Identity, Role
 from server.settings import TemperatureSettings
 from server.state.devices import Registry
 from shared.clock import iso_utc, local_text
@@ -46,6 +48,14 @@ def test_a_fresh_value_is_told_with_two_decimals_and_a_stale_one_is_not() -> Non
     assert (told.data, told.unit, told.device, told.simulated) == ("23.46", "°C", "kitchen", False)
     room.clock.advance(7)
     assert room.door.now().simulated
+
+
+def test_a_devices_token_is_not_shown_what_another_device_measures() -> None:
+    room = Room()
+    room.measure("kitchen", 20.0)
+    for name, role in (("attic", Role.DEVICE), ("page", Role.VIEWER)):
+        room.door.joined(Connection(f"sid-{name}", Identity(name, role, token=1)), None)
+    assert [sent.to for sent in room.wire.of(TEMPERATURE)] == [("sid-page",)]
 
 
 def test_the_chosen_device_is_the_only_one_that_counts() -> None:

@@ -22,7 +22,8 @@ from server.fanout.direct import DirectManager
 from server.fanout.framing import FRAME_BYTES
 from server.fanout.hot import Hot, HotHandler
 from server.fanout.mailbox import Mailbox
-from server.fanout.session import Path, Session
+from server.fanout.path import Path
+from server.fanout.session import Session
 from server.fanout.versions import direct_is_known, refuse_gevent_websocket
 from server.fanout.websocket import WebSocket
 from server.settings import Fanout, LimitSettings

@@ -5,8 +5,7 @@ It builds on python-engineio's `Socket`, whose internals only this package knows
 
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable, MutableMapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
 from time import time
 from typing import Any
 
@@ -16,7 +15,7 @@ from engineio import packet as engineio_packet
 from engineio.socket import Socket
 
 from server.fanout import framing
-from server.fanout.batch import Batch
+from server.fanout.path import Path
 from server.fanout.wire import Wire
 
 log = logging.getLogger(__name__)
@@ -37,33 +36,6 @@ _READ_AHEAD = 100
 """Messages that may be read and not yet handled; further ones wait in the kernel, and so at their sender."""
 _PACKET_TYPES = frozenset("0123456")
 _PROBE, _UPGRADE, _PONG, _EVENT = "2probe", "5", "3", "42"
-
-
-@dataclass
-class Path:
-    """What the connections of the direct path share."""
-
-    bounds: tuple[int, int]
-    """Unsent writes, and bytes, that one connection may have."""
-    websockets: MutableMapping[Any, Any]
-    """Wires by session, for as long as they are open."""
-    room: Callable[[], bool]
-    """Whether another websocket may come."""
-    overflowed: Callable[["Session"], None]
-    """A session did not read. Must not block."""
-    hot: Callable[["Session", str], bool]
-    """Take a message at once; False where it is none of the hot events. Must not block."""
-    batch: Batch
-    environs: MutableMapping[str, dict[str, Any]]
-    """What the library keeps of each connection's first request."""
-    pings: deque["Session"] = field(default_factory=deque)
-    """Sessions that wait for their next ping, the next one first."""
-
-    def ping(self) -> None:
-        """Ask everybody whose time has come whether they are there. Call it every second or so."""
-        now = time()
-        while self.pings and self.pings[0].due <= now:
-            self.pings.popleft().ping()
 
 
 class Session(Socket):  # type: ignore[misc]  # the library is not typed

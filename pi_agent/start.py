@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pi_agent.care.changes import Changes, ChangesFile
+from pi_agent.jobs.library import load_scheduler
 from pi_agent.settings import AgentSettings, outbox_path, read_settings
 from pi_agent.uplink.library import load_client
 from shared import logs
@@ -25,6 +26,7 @@ def start(settings: AgentSettings, config: Path | None, environ: Mapping[str, st
     """
     file = ChangesFile(outbox_path(settings.outbox, environ).parent)
     changes = file.starting()
+    load_scheduler()
     load_client(settings.relay.url, *_urls(changes))
     # Only now: it imports the library.
     from pi_agent.app import build_agent

@@ -9,8 +9,9 @@ import importlib.util
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import ModuleType
 from typing import Final
+
+from pi_agent.lean import absent, standing_in
 
 _PACKAGES: Final = ("engineio", "socketio")
 _TLS: Final = ("wss", "https")
@@ -23,7 +24,7 @@ def load_client(*urls: str) -> None:
     """
     if "engineio" in sys.modules or "socketio" in sys.modules:
         return
-    with _absent("requests"):
+    with absent("requests"):
         if any(url.partition(":")[0].lower() in _TLS for url in urls):
             _load()
         else:
@@ -52,33 +53,8 @@ def _without_openssl() -> Iterator[None]:
     # The client names `ssl` where it turns the check of certificates off, which nobody here does. A build of Python
     # without hashes of its own takes them from OpenSSL.
     own_hashes = importlib.util.find_spec("_sha1") is not None
-    with _standing_in("ssl"), _absent(*(("_hashlib",) if own_hashes else ())):
+    with standing_in("ssl"), absent(*(("_hashlib",) if own_hashes else ())):
         # For those who import them later.
         for name in ("hashlib", "hmac"):
             importlib.import_module(name)
         yield
-
-
-@contextmanager
-def _absent(*names: str) -> Iterator[None]:
-    """As if these modules were not installed, unless they are loaded already."""
-    hidden = [name for name in names if name not in sys.modules]
-    sys.modules |= dict.fromkeys(hidden)  # type: ignore[arg-type]  # None: cannot be imported
-    try:
-        yield
-    finally:
-        for name in hidden:
-            del sys.modules[name]
-
-
-@contextmanager
-def _standing_in(name: str) -> Iterator[None]:
-    """An empty module instead of this one, unless it is loaded already."""
-    if name in sys.modules:
-        yield
-        return
-    sys.modules[name] = ModuleType(name)
-    try:
-        yield
-    finally:
-        del sys.modules[name]

@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.processes import ROOT
 
-NEVER = ["requests", "asyncio", "socketio.server", "engineio.server", "numpy", "sklearn", "pydantic"]
+NEVER = ["requests", "asyncio", "multiprocessing", "socketio.server", "engineio.server", "numpy", "sklearn", "pydantic"]
 OPENSSL = ["_ssl", "_hashlib"]
 
 
@@ -16,7 +16,9 @@ def loaded(url: str, after: str = "") -> set[str]:
     """The modules of a process that is ready to build an agent for a relay at `url`."""
     code = f"""
 import json, sys
+from pi_agent.jobs.library import load_scheduler
 from pi_agent.uplink.library import load_client
+load_scheduler()
 load_client({url!r})
 import pi_agent.app
 names = list(sys.modules)

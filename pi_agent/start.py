@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from pi_agent.care.changes import Changes, ChangesFile
 from pi_agent.jobs.library import load_scheduler
+from pi_agent.libraries import load_libraries
 from pi_agent.settings import AgentSettings, outbox_path, read_settings
-from pi_agent.uplink.library import load_client
 from shared import logs
 from shared.clock import Clock
 from shared.settings import SettingsError
@@ -27,8 +27,8 @@ def start(settings: AgentSettings, config: Path | None, environ: Mapping[str, st
     file = ChangesFile(outbox_path(settings.outbox, environ).parent)
     changes = file.starting()
     load_scheduler()
-    load_client(settings.relay.url, *_urls(changes))
-    # Only now: it imports the library.
+    load_libraries(settings.relay.url, *_urls(changes))
+    # Only now: it imports the libraries.
     from pi_agent.app import build_agent
 
     if not changes.settings:

@@ -17,9 +17,9 @@ def loaded(url: str, after: str = "") -> set[str]:
     code = f"""
 import json, sys
 from pi_agent.jobs.library import load_scheduler
-from pi_agent.uplink.library import load_client
+from pi_agent.libraries import load_libraries
 load_scheduler()
-load_client({url!r})
+load_libraries({url!r})
 import pi_agent.app
 names = list(sys.modules)
 {after}
@@ -45,8 +45,10 @@ def test_with_tls_the_websocket_client_has_openssl_and_nothing_unused_is_loaded(
 
 def test_a_driver_may_use_what_the_client_does_without():
     after = """
-import asyncio, ssl, http.client, hashlib, hmac, secrets
+import asyncio, ssl, http.client, multiprocessing, hashlib, hmac, secrets
 ssl.create_default_context()
+assert asyncio.run(asyncio.sleep(0, "slept")) == "slept"
+assert asyncio.sslproto.ssl is ssl
 assert hashlib.sha256(b"x").hexdigest().startswith("2d711642")
 assert hmac.compare_digest("a", "a") and hmac.new(b"k", b"m", "sha256").hexdigest()
 try:
@@ -57,11 +59,29 @@ except ModuleNotFoundError as absent:
     loaded("http://relay.lan:5000", after)
 
 
+def test_the_schedule_works_without_asyncio():
+    after = """
+import threading, time
+from pi_agent.jobs.schedule import Schedule
+from shared.clock import SystemClock
+ran = threading.Event()
+schedule = Schedule(SystemClock())
+schedule.every(0.05, "job", ran.set)
+threading.Thread(target=schedule.run, daemon=True).start()
+assert ran.wait(10)
+ran.clear()
+assert ran.wait(10)
+schedule.stop()
+assert schedule.trouble() is None
+"""
+    assert "asyncio" not in loaded("http://relay.lan", after)
+
+
 def test_a_library_that_is_loaded_already_is_left_as_it_is():
     code = """
 import socketio
-from pi_agent.uplink.library import load_client
-load_client("http://relay.lan")
+from pi_agent.libraries import load_libraries
+load_libraries("http://relay.lan")
 assert socketio.Server
 """
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=60).returncode == 0

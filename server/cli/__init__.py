@@ -7,6 +7,7 @@ import typer
 from server.cli import (
     alerts,
     broker,
+    contract,
     database,
     demo,
     device,
@@ -65,6 +66,7 @@ app.command("clean")(operate.clean)
 app.command("broker")(broker.broker)
 app.command("doctor")(database.doctor)
 app.add_typer(alerts.app, name="alerts")
+app.add_typer(contract.app, name="contract")
 app.add_typer(device.app, name="device")
 app.add_typer(telemetry.app, name="telemetry")
 app.add_typer(stress.app, name="stress")

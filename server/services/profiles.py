@@ -1,7 +1,8 @@
 """Devices as people know them: named, described, replaced, retired, deleted."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -47,6 +48,8 @@ class Profiles:
         self._recorder = recorder
         self._history = history
         self._broadcast = broadcast
+        self._at_work: set[str] = set()
+        """Devices that are being changed, replaced or deleted: nothing may come between its beginning and its end."""
 
     def restore(self) -> None:
         """Take over what was said before the relay was started. Before the devices are."""
@@ -67,7 +70,8 @@ class Profiles:
         fields = msgspec.to_builtins(device.profile) | dict(change)
         wanted = DeviceProfile.build(**{key: value for key, value in fields.items() if value is not None})
         _check(wanted)
-        self._store.save(wanted, change, by)
+        with self._alone(name):
+            self._store.save(wanted, change, by)
         return self._describe(wanted)
 
     def replace(self, old: str, new: str, by: str) -> DeviceProfile:
@@ -78,6 +82,10 @@ class Profiles:
         """
         if old == new:
             raise Refusal(Code.CONFLICT, f"{old!r} cannot replace itself")
+        with self._alone(old, new):
+            return self._replace(old, new, by)
+
+    def _replace(self, old: str, new: str, by: str) -> DeviceProfile:
         source, target = self._registry.get(old), self._registry.get(new)
         _require_offline(source)
         told, known = source.profile, target.profile
@@ -107,6 +115,10 @@ class Profiles:
 
         Raises `Refusal`: `unknown_device`; `conflict` while it is connected: it would be back at once.
         """
+        with self._alone(name):
+            self._delete(name, by)
+
+    def _delete(self, name: str, by: str) -> None:
         known = self._registry.get(name)
         _require_offline(known)
         while self._database.write(lambda connection: transfer.erase_slice(connection, name)):
@@ -120,6 +132,17 @@ class Profiles:
         log.warning("device deleted with its data: device=%s by=%s", name, by)
         self._remove(known)
         self._broadcast.to_pages(DEVICE_REMOVED_PUB_CLIENT, DeviceRemoved.build(device=name), name)
+
+    @contextmanager
+    def _alone(self, *names: str) -> Iterator[None]:
+        """Raises `Refusal` with `conflict` while somebody changes, replaces or deletes one of `names`."""
+        if busy := self._at_work.intersection(names):
+            raise Refusal(Code.CONFLICT, f"{busy.pop()} is being changed just now; try again in a moment")
+        self._at_work.update(names)
+        try:
+            yield
+        finally:
+            self._at_work.difference_update(names)
 
     def _remove(self, device: Device) -> None:
         """Forget a device. One that came back meanwhile is told to come again, as a new one."""

@@ -55,7 +55,7 @@ class Page:
 
 def raw(relay: RelayProcess, stack: ExitStack, small: bool = False) -> Iterator[str]:
     """Frames of a raw websocket; one with a small buffer makes the relay wait for it."""
-    options = {"sockopt": [(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)]} if small else {}
+    options: Any = {"sockopt": [(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)]} if small else {}
     client = stack.enter_context(RawClient(relay.url, "/client", {}, **options))
     client.event("snapshot_pub_client")
     return iter(lambda: client.frame(40), None)
@@ -67,7 +67,7 @@ def polled(relay: RelayProcess) -> Iterator[str]:
 
     def request(url: str, data: bytes | None = None) -> str:
         with urllib.request.urlopen(urllib.request.Request(url, data=data), timeout=40) as response:
-            return response.read().decode()
+            return str(response.read(), "utf-8")
 
     base += "&sid=" + json.loads(request(base)[1:])["sid"]
     request(base, b"40/client,")

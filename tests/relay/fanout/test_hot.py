@@ -1,0 +1,75 @@
+"""The fast lane takes what is just as expected, and nothing else."""
+
+from typing import Any
+
+import gevent
+import pytest
+
+from server.fanout.hot import Hot
+from shared.contract.events import SENSOR_DATA_PUB_PI
+from shared.contract.payloads import Ack, SensorData
+from shared.errors import Code
+from shared.wire import MAX_EVENT_CHARS
+
+ROUND = '{"id":1,"datetime":"2026-01-31 23:59:59","fail":[],"data":{"temperature":21}}'
+
+
+class Sender:
+    wire = None
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def say(self, message: str) -> None:
+        self.said.append(message)
+
+
+def played(message: str, sid: str | None = "s1") -> tuple[bool, list[Any], list[str]]:
+    """Whether it was taken, what the handler got, and what was answered."""
+    hot, sender, got = Hot(), Sender(), []
+
+    def handle(sid: str, payload: Any, reply: Any) -> None:
+        got.append((sid, payload))
+        if reply is not None:
+            reply(Ack(ok=True, code=Code.STORED, id=payload.id))
+
+    hot.add(SENSOR_DATA_PUB_PI, handle)
+    taken = hot.take(message, sender, lambda _: sid)
+    gevent.sleep(0)
+    return taken, got, sender.said
+
+
+@pytest.mark.parametrize(("number", "said"), [("", []), ("12", ['3/pi,12[{"ok":true,"code":"stored","id":1}]'])])
+def test_a_good_event_is_decoded_handled_and_acked(number: str, said: list[str]) -> None:
+    taken, [(sid, payload)], answers = played(f'2/pi,{number}["sensor_data_pub_pi",{ROUND}]')
+    assert taken
+    assert sid == "s1"
+    assert isinstance(payload, SensorData)
+    assert payload.data == {"temperature": 21.0}
+    assert answers == said
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        f'2/client,["sensor_data_pub_pi",{ROUND}]',
+        f'2["sensor_data_pub_pi",{ROUND}]',
+        f'2/pi,["LED_status_pub_pi",{ROUND}]',
+        f'2/pi,["sensor_data_pub_pi" ,{ROUND}]',
+        f'2/pi,["sensor_data_pub_pi",{ROUND},1]',
+        f'2/pi,x["sensor_data_pub_pi",{ROUND}]',
+        f'2/pi,²["sensor_data_pub_pi",{ROUND}]',
+        f'2/pi,1234567890123456["sensor_data_pub_pi",{ROUND}]',
+        '2/pi,["sensor_data_pub_pi",{"id":NaN}]',
+        '2/pi,["sensor_data_pub_pi",{"id":"1"}]',
+        '2/pi,["sensor_data_pub_pi"',
+        '2/pi,["sensor_data_pub_pi",' + "[" * 5000,
+        f'2/pi,["sensor_data_pub_pi",{ROUND}' + " " * MAX_EVENT_CHARS + "]",
+    ],
+)
+def test_what_is_not_as_expected_is_left_to_the_usual_lane(message: str) -> None:
+    assert played(message) == (False, [], [])
+
+
+def test_a_peer_that_has_not_joined_is_left_to_the_usual_lane() -> None:
+    assert played(f'2/pi,["sensor_data_pub_pi",{ROUND}]', sid=None)[0] is False

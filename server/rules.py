@@ -23,6 +23,9 @@ from shared.contract.quantities import QUANTITIES
 SITE = "site-offline"
 """The rule that is built in: many devices went at once."""
 
+MOST_RULES = 500
+"""Made by API: each costs at every reading of its quantity, and at every change of a rule at every device."""
+
 RuleName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,58}$", description="letters, digits, . _ -")]
 _Positive = Annotated[float, Meta(gt=0, le=1e12)]
 _Span = Annotated[float, Meta(gt=0, le=7 * 86400)]

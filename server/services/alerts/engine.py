@@ -4,12 +4,11 @@ A reading costs one look-up and as many comparisons as there are rules over its 
 noticed although nothing comes waits on a heap.
 """
 
-import heapq
-import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from server.rules import AlertSettings, Kind, Rule
 from server.services.alerts.book import Book, Tell
+from server.services.alerts.due import Due
 from server.services.alerts.site import Site
 from server.services.alerts.subject import Subject
 from server.services.alerts.watch import Watch
@@ -32,8 +31,7 @@ class Engine:
         self._subjects: dict[str, Subject] = {}
         self._site = Site(settings.site)
         self._online = 0
-        self._heap: list[tuple[float, int, Watch]] = []
-        self._numbers = itertools.count()
+        self._waiting = Due()
         self._restarted: set[str] = set()
         self._grace_ends_s = monotonic_s(clock) + settings.start_grace_s
         self.evaluations = 0
@@ -73,6 +71,7 @@ class Engine:
         self._rules = {rule.name: rule for rule in rules}
         for subject in self._subjects.values():
             self._assign(subject, by)
+        self._waiting.tidy()
 
     def describe(self, device: str, tags: tuple[str, ...], *, retired: bool) -> None:
         """A device is known, and has these tags. One that is retired raises no alerts."""
@@ -97,6 +96,7 @@ class Engine:
         self._site.came(device)
         for watch in subject.watches():
             self._drop(watch, why, None)
+        self._waiting.tidy()
         self._settle_site()
 
     def restore(self, alerts: Iterable[Alert], ages_s: Mapping[str, float]) -> None:
@@ -202,9 +202,7 @@ class Engine:
                 self._went(self._subjects[device], now)
             self._restarted.clear()
         self._settle_site()
-        while self._heap and self._heap[0][0] <= now:
-            _, _, watch = heapq.heappop(self._heap)
-            watch.armed_s = None
+        for watch in self._waiting.take(now):
             self._look(watch, now)
 
     # --- within ---------------------------------------------------------------------------------------------------
@@ -218,7 +216,7 @@ class Engine:
 
     def _drop(self, watch: Watch, why: str, by: str | None) -> None:
         self._book.close(watch, why, by)
-        watch.last_s = watch.since_s = None
+        watch.last_s = watch.since_s = watch.armed_s = None
 
     def _value(self, watch: Watch, value: float, now: float, patience_s: float) -> None:
         if watch.since_s is not None and now - watch.seen_s > max(patience_s, watch.rule.for_s):
@@ -269,9 +267,8 @@ class Engine:
 
     def _arm(self, watch: Watch) -> None:
         due = self._due(watch)
-        if due is not None and (watch.armed_s is None or due < watch.armed_s):
-            watch.armed_s = due
-            heapq.heappush(self._heap, (due, next(self._numbers), watch))
+        if due is not None:
+            self._waiting.put(watch, due)
 
     # --- the site -------------------------------------------------------------------------------------------------
 

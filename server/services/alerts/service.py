@@ -10,7 +10,7 @@ from datetime import timedelta
 from sqlalchemy import Connection
 
 from server.fanout.broadcast import Broadcast
-from server.rules import SITE, AlertSettings, Rule
+from server.rules import MOST_RULES, SITE, AlertSettings, Rule
 from server.services.alerts.engine import Engine
 from server.services.alerts.holds import Holds
 from server.services.alerts.notifier import Notifier
@@ -174,6 +174,8 @@ class Alerts:
         Raises `Refusal`: `conflict` where the settings have it, or it notifies nobody that they know; `unavailable`.
         """
         self._require_made(rule.name)
+        if rule.name not in self._made and len(self._made) >= MOST_RULES:
+            raise Refusal(Code.CONFLICT, f"there are {MOST_RULES} rules; let one be about several devices, or tags")
         targets = {target.name for target in self._settings.targets}
         if missing := sorted(set(rule.notify) - targets):
             known = ", ".join(sorted(targets)) or "none"

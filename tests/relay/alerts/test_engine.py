@@ -429,3 +429,19 @@ def test_what_reports_another_state_than_it_was_told_is_an_alert_after_a_while()
 def test_a_rule_over_an_accessory_says_which_and_what(fields):
     with pytest.raises(msgspec.ValidationError, match="accessory"):
         msgspec.convert({"name": "rule", **fields}, Rule)
+
+
+def test_rules_that_change_all_the_time_leave_nothing_behind() -> None:
+    rig = Rig(rule(name="gone", offline=True, for_s=6000.0))
+    rig.engine.availability("pi", online=False)
+    for number in range(200):
+        rig.engine.set_rules(
+            [
+                rule(name="gone", offline=True, for_s=5000.0 - number),
+                rule(name=f"r{number}", offline=True, for_s=9000.0),
+            ]
+        )
+    assert len(rig.engine._waiting) == 2
+    rig.clock.advance(5000)
+    rig.engine.tick()
+    assert [alert.rule for alert in rig.engine.open] == ["gone"]

@@ -222,6 +222,18 @@ def test_what_cannot_be_is_refused_with_its_code(site, work, code):
     assert refused.value.code is code
 
 
+def test_there_is_a_bound_to_rules_and_one_may_still_be_changed(site, monkeypatch):
+    monkeypatch.setattr("server.services.alerts.service.MOST_RULES", 2)
+    house = site({"targets": TARGETS})
+    for name in ("one", "two", "one"):
+        house.alerts.put_rule(msgspec.convert(HOT | {"name": name}, Rule), "anna")
+    with pytest.raises(Refusal) as refused:
+        house.alerts.put_rule(msgspec.convert(HOT | {"name": "three"}, Rule), "anna")
+    assert refused.value.code is Code.CONFLICT
+    house.alerts.delete_rule("two", "anna")
+    house.alerts.put_rule(msgspec.convert(HOT | {"name": "three"}, Rule), "anna")
+
+
 def test_an_alert_that_is_closed_cannot_be_acknowledged(site):
     house = site({"rules": [HOT], "targets": TARGETS})
     house.come()

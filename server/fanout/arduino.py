@@ -29,6 +29,16 @@ def is_esp32(environ: Mapping[str, Any]) -> bool:
     return is_arduino(environ) or parse_qs(str(environ.get("QUERY_STRING", ""))).get("type") == ["esp32"]
 
 
+def joins_unasked(environ: Mapping[str, Any], message: str | bytes) -> bool:
+    """Whether a Socket.IO message is an event in the default namespace of somebody who may not know to join it."""
+    return message[:1] == "2" and message[1:2] != "/" and is_esp32(environ)
+
+
+def joins_again(environ: Mapping[str, Any], message: str | bytes) -> bool:
+    """Whether a sketch joins once more, as it was told that it joined: any answer would be told it as an error."""
+    return message in (JOIN, f"{JOIN}/") and is_arduino(environ)
+
+
 def served(app: Wsgi) -> Wsgi:
     """`app`, in which a missing Engine.IO version means 4, and a refused upgrade ends the TCP connection."""
 

@@ -230,26 +230,23 @@ class Port:
             # The body of a binary event, or whatever came in its place.
             self._deliver(eio_sid, data)
             return
+        if Namespace.ROOT not in dict(self._joined(eio_sid)):
+            if arduino.joins_unasked(self._server.environ.get(eio_sid, {}), data):
+                self._deliver(eio_sid, arduino.JOIN)
+        elif arduino.joins_again(self._server.environ.get(eio_sid, {}), data):
+            return
         if isinstance(data, bytes):
             self.refused_binary += 1
             code = Code.BINARY_REFUSED
         elif (head := _HEAD.match(data)) is None:
             code = Code.MALFORMED
-        elif head["kind"] in "01" or self._is_in(eio_sid, head["namespace"] or Namespace.ROOT):
+        elif head["kind"] in "01" or any((head["namespace"] or "/") == joined for joined, _ in self._joined(eio_sid)):
             self._deliver(eio_sid, data)
             return
         else:
             code = Code.UNAUTHENTICATED
         for namespace, sid in self._joined(eio_sid):
             self.emit(ERROR_PUB[namespace], _error(code), [sid])
-
-    def _is_in(self, eio_sid: str, namespace: str) -> bool:
-        """Whether a connection is in a namespace; an ESP32 is let into the default one, as it may not know to ask."""
-        inside = any(namespace == joined for joined, _ in self._joined(eio_sid))
-        if inside or namespace != Namespace.ROOT or not arduino.is_esp32(self._server.environ.get(eio_sid, {})):
-            return inside
-        self._deliver(eio_sid, arduino.JOIN)
-        return any(namespace == joined for joined, _ in self._joined(eio_sid))
 
     def _adopt(self, eio_sid: str, environ: dict[str, Any]) -> Any:
         """A connection begins on the direct path."""

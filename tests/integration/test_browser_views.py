@@ -74,6 +74,58 @@ def device(name: str, online: bool = True, **more: Any) -> DeviceSnapshot:
     return DeviceSnapshot.build(**(fields | more))
 
 
+def learned() -> DeviceSnapshot:
+    """A device that forecasts, finds things unusual, and has just been trained to no avail in one respect."""
+    course = [21.0 + number / 10 for number in range(48)]
+    points = [(minutes, {"value": 21.5, "low": 21.0, "high": 22.0}) for minutes in (10, 60)]
+    kinds = (("stuck", "warning"), ("silent", "critical"), ("spike", "info"), ("unusual_motion", "warning"))
+    names = ("temperature", "humidity")
+    reading = LastReading.build(value=48.0, unit="%RH", taken_at=stamp(-1))
+    return device(
+        "pi-1",
+        readings={"temperature": LastReading.build(value=21.4, unit="°C", taken_at=stamp(-1)), "humidity": reading},
+        insight={
+            "scores": {"temperature": 0.62},
+            "findings": [
+                {
+                    "kind": kind,
+                    "active": True,
+                    "severity": severity,
+                    "quantity": name,
+                    "cause": "seen",
+                    "at": stamp(-60),
+                }
+                for (kind, severity), name in zip(kinds, (*names, "temperature", "motion"), strict=True)
+            ],
+            "forecast": [{"quantity": name, "minutes": minutes} | point for name in names for minutes, point in points],
+            "forecast_at": stamp(-60),
+            "model": 3,
+        },
+        training={
+            "status": False,
+            "datatime": "2026-03-01 12:00:00",
+            "accessory": "face_model",
+            "phase": "finished",
+            "job": "j",
+            "taken_at": stamp(-60),
+            "model_version": 3,
+            "horizons": [
+                {"quantity": name, "minutes": 60, "mae": 0.2, "mae_persistence": 0.3, "gate": gate}
+                for name, gate in zip(names, (1.0, 0.0), strict=True)
+            ],
+            "plot": [
+                {
+                    "quantity": name,
+                    "at_ms": [number * 600_000 for number in range(48)],
+                    "truth": course,
+                    "forecast": course,
+                }
+                for name in names
+            ],
+        },
+    )
+
+
 def alert(name: str, of: str | None, severity: str = "warning", **more: Any) -> Alert:
     fields = {"alert": name, "rule": "too-hot", "device": of, "severity": severity, "state": "open"}
     return Alert.build(**(fields | {"opened_at": stamp(-300), "message": f"{name} is the matter"} | more))
@@ -356,7 +408,7 @@ def test_no_view_overflows_and_axe_finds_nothing(join: Joins, width: int, scheme
         "GET /api/alerts": lambda _, __: (200, {"alerts": [], "before": None}),
     }
     _, page = join(
-        device("pi-1"),
+        learned(),
         away,
         alerts=alerts,
         answers=answers,
@@ -371,6 +423,10 @@ def test_no_view_overflows_and_axe_finds_nothing(join: Joins, width: int, scheme
     ):
         page.goto(f"{ORIGIN}/{view}")
         page.get_by_test_id(shown).wait_for()
+        if view == "":
+            assert page.get_by_test_id("findings-pi-1").locator("li").count() == 4
+            page.get_by_test_id("training-result-pi-1").locator("summary").click()
+            page.get_by_text("no better than").wait_for()
         assert page.evaluate("document.documentElement.scrollWidth") <= width, view
         page.evaluate(AXE.read_text(encoding="utf-8"))
         found = page.evaluate(

@@ -46,7 +46,7 @@ export function TrainingPanel({ device }: { device: Device }) {
         )}
         {!viewer && !device.profile.retired && <TrainButton device={device} running={running} />}
       </div>
-      {training?.phase === "finished" && <TrainingResult training={training} simulated={device.simulated} open={job !== null && job === watched} />}
+      {training?.phase === "finished" && <TrainingResult device={device} training={training} open={job !== null && job === watched} />}
     </section>
   );
 }
@@ -77,7 +77,7 @@ function TrainButton({ device, running }: { device: Device; running: boolean }) 
     <div className="training-deed">
       <CommandButton
         testId={`train-${device.name}`}
-        name={`Train the forecast model of ${nameOf(device)} now`}
+        name={`Train now: the forecast model of ${nameOf(device)}`}
         className="button button-quiet"
         lock={lock}
         pending={asking}

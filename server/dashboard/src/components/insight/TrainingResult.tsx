@@ -1,19 +1,20 @@
 import type { ClientModelTrain, HorizonResult, TrainingPlot } from "../../contract";
 import { clock, title } from "../../format";
 import { errorOf, worth } from "../../insight/words";
+import type { Device } from "../../state/model";
 
 const [WIDTH, HEIGHT, PAD] = [320, 96, 6];
 
 /** What a new model is worth on two days that it had not seen: its errors, and its forecasts beside the truth. */
-export function TrainingResult({ training, simulated, open }: { training: ClientModelTrain; simulated: boolean; open: boolean }) {
+export function TrainingResult({ device, training, open }: { device: Device; training: ClientModelTrain; open: boolean }) {
   const horizons = training.horizons ?? [];
   const plots = training.plot ?? [];
   if (horizons.length === 0) return null;
   return (
-    <details className="result" open={open} data-testid={`training-result-${training.device ?? ""}`}>
+    <details className="result" open={open} data-testid={`training-result-${device.name}`}>
       <summary>What it is worth</summary>
       <p className="quiet">
-        Judged on the last two days, which it had not seen{simulated ? "; this room, and its past, are simulated" : ""}.
+        Judged on the last two days, which it had not seen{device.simulated ? "; this room, and its past, are simulated" : ""}.
       </p>
       <div className="result-plots">
         {plots.map((plot) => (

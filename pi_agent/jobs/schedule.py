@@ -24,6 +24,8 @@ _THREADS = 2
 """One job that hangs on a slow part must not keep the other from running."""
 _JUMP_S = 0.5
 """The wall clock is being nudged all the time; a plan is moved when it is off by more, or by half a period."""
+_NUDGE_S = 0.1
+"""The plan is compared with the clock when that has moved by so much, all at once or little by little."""
 _STUCK_PERIODS = 3
 _STUCK_S = 60.0
 
@@ -80,6 +82,8 @@ class Schedule:
         """`executor`: for tests."""
         self._clock = clock
         self._jobs: list[_Job] = []
+        self._ahead_s = -math.inf
+        """Of the wall clock, before the monotonic one, when the plan was last found right."""
         pool = executor or ThreadPoolExecutor(_THREADS, pool_kwargs={"thread_name_prefix": "jobs"})
         # Blocking: its thread is ours to name, watch and join.
         self._scheduler = BlockingScheduler(
@@ -103,6 +107,11 @@ class Schedule:
     def follow_clock(self) -> None:
         """Move the plan when the wall clock has jumped. Call it at least once per shortest period."""
         now = self._now()
+        ahead_s = now.timestamp() - monotonic_s(self._clock)
+        # To compare the plan itself costs ten times as much, once a second, and finds nothing while no clock was set.
+        if abs(ahead_s - self._ahead_s) < min(_NUDGE_S, self.shortest_period_s / 10):
+            return
+        right_already = True
         for job in self._jobs:
             planned = self._scheduler.get_job(job.name)
             right = job.trigger.get_next_fire_time(None, now)
@@ -111,6 +120,10 @@ class Schedule:
             if min(off_s, abs(off_s - job.period_s)) > min(_JUMP_S, job.period_s / 2):
                 log.warning("wall clock jumped by %.1f s: job %s planned anew", off_s, job.name)
                 self._scheduler.modify_job(job.name, next_run_time=right)
+                right_already = False
+        if right_already:
+            # Only now: the library may just have been planning in the old time.
+            self._ahead_s = ahead_s
 
     @property
     def shortest_period_s(self) -> float:

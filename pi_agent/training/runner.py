@@ -17,7 +17,8 @@ from shared.contract.payloads import TrainingPhase, TrainingReason, TrainingTrig
 
 log = logging.getLogger(__name__)
 
-_IDLE_S: Final = 5.0
+_IDLE_S: Final = 30.0
+"""It is woken for a job; else it only says that it lives."""
 _SLOTS: Final = (MOST_DAYS + 1) * SLOTS_PER_DAY
 
 News = Callable[[Mapping[str, Any]], None]

@@ -24,7 +24,7 @@ DEFAULT_PORT = 5000
 
 
 class Fanout(StrEnum):
-    """How events reach their subscribers; see docs/adr/0008-a-direct-path-for-fan-out.md."""
+    """How events reach their subscribers; see docs/adr/0009-a-direct-path-for-fan-out.md."""
 
     DIRECT = "direct"
     """Encoded once, written straight to every socket."""

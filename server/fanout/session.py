@@ -267,6 +267,10 @@ class Session(Socket):  # type: ignore[misc]  # the library is not typed
                 self.receive(engineio_packet.Packet(kind, data))
         except (exceptions.UnknownPacketError, exceptions.SocketIsClosedError):
             pass
+        except Exception:
+            # A fault of ours ends this connection alone, at the boundary where its greenlet would die of it.
+            log.exception("connection failed: connection=%s", self.sid)
+            self.close(wait=False, abort=True)
 
 
 def encoded(pkt: Any) -> bytes:

@@ -1,8 +1,11 @@
 """What a device says of itself may be wrong, or change meanwhile: no other command suffers for it."""
 
+import pytest
+
 from server.services.commands import Records
 from shared.contract.events import LED_OFF_PUBLISH_SERVER
 from shared.contract.payloads import AccessoryInfo
+from shared.errors import Code, Refusal
 from tests.relay.test_commands import LED, House
 
 
@@ -41,3 +44,22 @@ def test_an_accessory_that_goes_between_the_request_and_the_sending_fails_that_d
         work()
     assert ("attic", "failed", "unknown_accessory") in house.results(command)
     assert [sent.to for sent in house.wire.of(LED_OFF_PUBLISH_SERVER)] == [("sid-kitchen",)]
+
+
+def test_requests_while_the_disk_takes_nothing_fill_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("server.services.commands.ledger._MOST_UNKEPT", 10)
+    house = House("kitchen")
+    house.book.broken = True
+    said = []
+    for _ in range(30):
+        with pytest.raises(Refusal) as refused:
+            house.request(action="off", accessory=LED, device="kitchen")
+        assert refused.value.code is Code.UNAVAILABLE
+        said.append(refused.value.message)
+        house.commands.tick()
+    assert sum("too many results" in message for message in said) == 20
+    house.book.broken = False
+    house.clock.advance(2)
+    house.commands.tick()
+    house.request(action="off", accessory=LED, device="kitchen")
+    assert [row.state for row in house.book.rows.values()] == ["refused"] * 10 + ["sent"]

@@ -16,7 +16,7 @@ from server.storage.ticket import Promise
 from shared.clock import Clock, iso_utc, monotonic_s
 from shared.contract.events import COMMAND_RESULT_PUB_CLIENT
 from shared.contract.payloads import Action, Cause, CommandRequest, CommandResult, CommandState
-from shared.errors import Code
+from shared.errors import Code, Refusal
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +24,8 @@ _REMEMBERED = 5_000
 """Commands that have ended of which is known who asked for them, and how they ended."""
 _FURTHEST = 1_000_000
 """A backup may have missed so many commands of one device; one that says more would use the numbers up."""
+_MOST_UNKEPT = 5_000
+"""Results that may wait for a database that takes nothing; further commands are refused at once."""
 _AGAIN_S = 1.0
 """Between two tries to write a result that the disk has refused."""
 
@@ -45,6 +47,7 @@ class Ledger:
         self._open: dict[str, dict[str, Entry]] = {}
         self._ended: OrderedDict[tuple[str, str], Entry] = OrderedDict()
         self._unkept: dict[int, Entry] = {}
+        self._writing = 0
         self._again_s = 0.0
         self._last_id = 0
         self._seqs: Counter[str] = Counter()
@@ -117,6 +120,11 @@ class Ledger:
         """How many are open; in `state`, where one is named."""
         return sum(state in (None, entry.state) for known in self._open.values() for entry in known.values())
 
+    def require_room(self) -> None:
+        """Raises `Refusal` with `unavailable` while the database has taken nothing for long."""
+        if len(self._unkept) + self._writing >= _MOST_UNKEPT:
+            raise Refusal(Code.UNAVAILABLE, "the database takes nothing, and too many results wait for it")
+
     # --- to the disk and to callers ---------------------------------------------------------------------------------
 
     def keep(self, entries: Iterable[Entry]) -> Promise[None]:
@@ -174,9 +182,11 @@ class Ledger:
                 self._write(entry)
 
     def _write(self, entry: Entry) -> None:
+        self._writing += 1
         self.keep([entry]).then(lambda kept: self._written(entry, kept))
 
     def _written(self, entry: Entry, kept: Kept[None]) -> None:
+        self._writing -= 1
         if kept.error is not None:
             if not self._unkept:
                 log.error("results of commands wait for the database: reason=%s", kept.error)

@@ -78,6 +78,7 @@ class Commands:
 
         Raises `Refusal` when it names nobody or nothing of theirs, and with `unavailable` when it cannot be recorded.
         """
+        self.ledger.require_room()
         command = secrets.token_urlsafe(12)
         entries = [self._enter(command, device, request, by, cause) for device in targets(self._registry, request)]
         try:

@@ -153,7 +153,7 @@ def _sent(spec: EventSpec, action: Action, accessory: str | None) -> Any:
     def check(target: Target) -> None:
         with _both(target) as (page, agent):
             device = _name_of(page, agent)
-            wanted = {"device": device, "action": action, "ttl_s": 2, **({"accessory": accessory} if accessory else {})}
+            wanted = {"device": device, "action": action, "ttl_s": 1, **({"accessory": accessory} if accessory else {})}
             ack = page.call(events.COMMAND_REQUEST_CLIENT.name, wanted)[0]
             require(ack.get("ok") is True and ack.get("command"), f"the command was not taken: {ack!r}")
             body = agent.event(spec)
@@ -175,7 +175,7 @@ def _addressed(target: Target) -> None:
     if target.device_token:
         raise Skipped("one token is one device; this needs two, as in demo mode")
     with _both(target) as (page, agent), target.agent(name=f"{target.device}-b") as other:
-        wanted = {"device": _name_of(page, agent), "action": "check", "accessory": Accessory.BREATH_LIGHT, "ttl_s": 2}
+        wanted = {"device": _name_of(page, agent), "action": "check", "accessory": Accessory.BREATH_LIGHT, "ttl_s": 1}
         page.call(events.COMMAND_REQUEST_CLIENT.name, wanted)
         agent.event(events.LED_STATUS_CHECK_PUB_SYSTEM)
         try:

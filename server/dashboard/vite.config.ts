@@ -8,7 +8,7 @@ export default defineConfig({
     outDir: "static",
     emptyOutDir: true,
     // The page, and those of the other doors.
-    rolldownOptions: { input: ["index.html", "temperature.html", "websocket-test.html"] },
+    rolldownOptions: { input: ["index.html", "temperature.html", "websocket-test.html", "reference.html"] },
     target: "es2023",
     // Browsers of 2024 and later, which know light-dark().
     cssTarget: ["chrome123", "firefox121", "safari17.5"],

@@ -51,7 +51,7 @@ class Hot:
 
     def __init__(self) -> None:
         self._lanes: dict[str, list[_Lane]] = {}
-        self._waiting: deque[Callable[[], None]] = deque()
+        self._waiting: deque[tuple[Sender, Callable[[], None]]] = deque()
         self._paused: set[Wire] = set()
         self._serving = False
 
@@ -81,6 +81,13 @@ class Hot:
                     return sid is not None and self._put(lane, message[start:], sid, ack, sender)
         return False
 
+    def after(self, sender: Sender, call: Callable[[], None]) -> bool:
+        """Call once all that waits of `sender` has been handled; False where nothing does."""
+        waits = any(one is sender for one, _ in self._waiting)
+        if waits:
+            self._waiting.append((sender, call))
+        return waits
+
     def _put(self, lane: _Lane, body: str, sid: str, ack: str | None, sender: Sender) -> bool:
         try:
             _, payload = lane.decode(body)
@@ -91,7 +98,7 @@ class Hot:
             args = values if isinstance(values, tuple) else (values,)
             sender.say(f"{ack}{StrictJson.dumps(args)}")
 
-        self._waiting.append(partial(lane.handle, sid, payload, None if ack is None else reply))
+        self._waiting.append((sender, partial(lane.handle, sid, payload, None if ack is None else reply)))
         if len(self._waiting) > _MOST and sender.wire is not None:
             sender.wire.pause()
             self._paused.add(sender.wire)
@@ -105,7 +112,8 @@ class Hot:
             for number in itertools.count(1):
                 if not self._waiting:
                     return
-                self._waiting.popleft()()
+                _, call = self._waiting.popleft()
+                call()
                 if len(self._waiting) == _FEW:
                     while self._paused:
                         self._paused.pop().start()

@@ -26,6 +26,8 @@ class Path:
     """A session did not read. Must not block."""
     hot: Callable[["Session", str], bool]
     """Take a message at once; False where it is none of the hot events. Must not block."""
+    after_hot: Callable[["Session", Callable[[], None]], bool]
+    """Call when the hot events of a session have been handled; False where none waits."""
     batch: Batch
     environs: MutableMapping[str, dict[str, Any]]
     """What the library keeps of each connection's first request."""

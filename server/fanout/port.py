@@ -98,6 +98,7 @@ class Port:
                 room=lambda: len(self._websockets) < self._limits.connections,
                 overflowed=self._unread,
                 hot=self._taken_at_once,
+                after_hot=self._hot.after,
                 batch=self._batch,
                 environs=self._server.environ,
             )

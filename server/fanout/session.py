@@ -52,13 +52,15 @@ class Session(Socket):  # type: ignore[misc]  # the library is not typed
     wire: Wire | None
     _inbox: deque[str | bytes | None] | None
     _probed: bool
+    _behind: int
+    """Messages that wait for hot ones before them."""
 
     @staticmethod
     def adopt(socket: Any, path: Path) -> None:
         """Make a session of a stock socket that has just been opened."""
         socket.__class__ = Session
         socket.path, socket.wire, socket.due = path, None, 0.0
-        socket._inbox, socket._probed = None, False  # noqa: SLF001
+        socket._inbox, socket._probed, socket._behind = None, False, 0  # noqa: SLF001
 
     # --- what the library calls ---------------------------------------------------------------------------------
 
@@ -159,22 +161,19 @@ class Session(Socket):  # type: ignore[misc]  # the library is not typed
         """See `wire.Owner`."""
         if not self.upgraded:
             self._upgrade(message)
-        elif self._inbox is None and message == _PONG:
+        elif self._idle and message == _PONG:
             self.schedule_ping()
         elif (
-            self._inbox is None
-            and isinstance(message, str)
-            and message.startswith(_EVENT)
-            and self.path.hot(self, message[1:])
+            self._idle and isinstance(message, str) and message.startswith(_EVENT) and self.path.hot(self, message[1:])
         ):
             return
         else:
-            self._deliver(message)
+            self._follow(message)
 
     def lost(self) -> None:
         """See `wire.Owner`."""
         if self.upgraded:
-            self._deliver(None)
+            self._follow(None)
         else:
             # An upgrade that came to nothing: polling goes on.
             self.upgrading, self.wire = False, None
@@ -228,6 +227,23 @@ class Session(Socket):  # type: ignore[misc]  # the library is not typed
     def _now(self, pkt: Any) -> None:
         if self.wire is not None:
             self.wire.write(encoded(pkt))
+
+    @property
+    def _idle(self) -> bool:
+        """Whether nothing that came before waits, but hot events."""
+        return self._inbox is None and not self._behind
+
+    def _follow(self, message: str | bytes | None) -> None:
+        """Deliver a message after all that came before it."""
+
+        def deliver() -> None:
+            self._behind -= 1
+            self._deliver(message)
+
+        if self.path.after_hot(self, deliver):
+            self._behind += 1
+        else:
+            self._deliver(message)
 
     def _deliver(self, message: str | bytes | None) -> None:
         """Hand a message, or the end (None), to a greenlet: what handles it may block. One after the other."""

@@ -192,10 +192,16 @@ def create_app(settings: RelaySettings, storage: Storage, clock: Clock) -> Relay
     store = ProfileStore(storage.database, clock)
     care = Care(registry, broadcast, store)
     training = Training(registry, broadcast, store)
+
+    def changed(device: str) -> None:
+        alerts.described(device)
+        if not registry.knows(device):
+            commands.removed(device)
+
     profiles = Profiles(
         *(registry, store, storage.database),
         *(storage.recorder, storage.history, broadcast),
-        changed=alerts.described,
+        changed=changed,
     )
     profiles.restore()
     restore(registry, storage.history.latest_state())

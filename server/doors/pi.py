@@ -120,6 +120,7 @@ class PiDoor:
             raise Refusal(Code.RETIRED, f"{name} is retired; its events wait in its outbox until it is reinstated")
         if self._registry.knows(name) and self._registry.get(name).hello.door is not None:
             raise Refusal(Code.CONFLICT, f"{name!r} is the name of a device behind another door; choose another")
+        self._registry.require_room(name)
         self._guard.admit(Connection(sid, identity, device=name, original=hello.contract is None))
         self._presence.connected(name, sid, hello)
 

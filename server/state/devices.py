@@ -104,8 +104,7 @@ class Device:
     def record(self, accessory: str) -> AccessoryRecord:
         """The record of an accessory, made when it is the first time; past the bound one that it had before goes."""
         if accessory not in self.accessories and len(self.accessories) >= MOST_ACCESSORIES:
-            has = {info.accessory for info in self.infos}
-            gone = next(name for name in self.accessories if name not in has)
+            gone = next(name for name in self.accessories if name not in {info.accessory for info in self.infos})
             del self.accessories[gone]
             self._newest.forget(f"status {gone}")
         return self.accessories.setdefault(accessory, AccessoryRecord(accessory))
@@ -196,8 +195,9 @@ class Device:
 class Registry:
     """Every device that was ever seen, and what people say of each."""
 
-    def __init__(self, groups: Mapping[str, Iterable[str]]) -> None:
-        """`groups` are those of the settings: tag to devices; profiles add to them."""
+    def __init__(self, groups: Mapping[str, Iterable[str]], most: int = 10_000) -> None:
+        """`groups` are those of the settings: tag to devices; profiles add to them. `most` devices may come."""
+        self._most = most
         self._devices: dict[str, Device] = {}
         self._profiles: dict[str, DeviceProfile] = {}
         self._groups = {tag: frozenset(names) for tag, names in groups.items()}
@@ -235,13 +235,18 @@ class Registry:
             self._devices[name] = Device(name, since=now, profile=self.profile(name))
         return self._devices[name]
 
+    def require_room(self, name: str) -> None:
+        """Raises `Refusal` with `conflict` for one device more than there may be: so made-up names are bounded."""
+        if name not in self._devices and len(self._devices) >= self._most:
+            raise Refusal(Code.CONFLICT, f"{self._most} devices are known; delete those that are no more")
+
     def admit(self, name: str, door: str, now: datetime) -> tuple[Device, bool]:
         """The device of this name behind another door than the agents', and whether it is new.
 
         Raises `Refusal`: `conflict` where the name is another one's, `retired`.
         """
-        new = name not in self._devices
-        device = self.add(name, now)
+        self.require_room(name)
+        new, device = name not in self._devices, self.add(name, now)
         if new:
             device.hello = PiHello(door=door)
         elif device.hello.door != door:

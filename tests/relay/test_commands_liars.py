@@ -3,6 +3,7 @@
 import pytest
 
 from server.services.commands import Records
+from server.services.commands.targets import MOST_OPEN
 from shared.contract.events import LED_OFF_PUBLISH_SERVER
 from shared.contract.payloads import AccessoryInfo
 from shared.errors import Code, Refusal
@@ -63,3 +64,24 @@ def test_requests_while_the_disk_takes_nothing_fill_no_memory(monkeypatch: pytes
     house.commands.tick()
     house.request(action="off", accessory=LED, device="kitchen")
     assert [row.state for row in house.book.rows.values()] == ["refused"] * 10 + ["sent"]
+
+
+def test_a_flood_of_checks_does_not_keep_an_off_from_its_device() -> None:
+    house = House("kitchen")
+    for _ in range(MOST_OPEN):
+        house.request(action="check", accessory=LED, device="kitchen", ttl_s=600)
+    refused = house.request(action="check", accessory=LED, device="kitchen")
+    assert house.results(refused) == [("kitchen", "refused", "queue_full")]
+    house.request(action="off", accessory=LED, device="kitchen")
+    assert len(house.wire.of(LED_OFF_PUBLISH_SERVER)) == 1
+
+
+def test_what_waits_for_a_device_that_is_deleted_ends_with_it() -> None:
+    house = House("kitchen")
+    house.leave("kitchen")
+    command = house.request(action="off", accessory=LED, device="kitchen", queue=True)
+    house.registry.remove("kitchen")
+    house.commands.removed("kitchen")
+    assert house.results(command)[-1] == ("kitchen", "failed", "unknown_device")
+    house.come("kitchen")
+    assert not house.wire.of(LED_OFF_PUBLISH_SERVER)

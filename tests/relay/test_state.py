@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 
+import pytest
+
 from server.services.restore import restore
 from server.state.accessory import MOST_ACCESSORIES
 from server.state.devices import Device, Registry
@@ -9,6 +11,7 @@ from server.state.readings import MOST_QUANTITIES
 from server.storage.records import LoggedEvent, State, to_ms
 from shared.clock import iso_utc
 from shared.contract.payloads import AccessoryStatus, DeviceProfile, PiHello, SensorData
+from shared.errors import Code, Refusal
 from tests.support.clock import FakeClock
 
 LED = "breath_light"
@@ -99,3 +102,14 @@ def test_accessories_that_are_called_otherwise_each_time_take_the_place_of_older
             assert device.note_status(name, status(True, iso_utc(clock.now())), clock.now())
     assert len(device.accessories) == MOST_ACCESSORIES
     assert set(names) <= device.accessories.keys()
+
+
+def test_made_up_names_of_devices_are_bounded() -> None:
+    clock, registry = FakeClock(), Registry({}, most=2)
+    for name in ("a", "b", "a"):
+        registry.admit(name, "mqtt", clock.now())
+    with pytest.raises(Refusal) as refused:
+        registry.admit("c", "mqtt", clock.now())
+    assert refused.value.code is Code.CONFLICT
+    registry.remove("a")
+    assert registry.admit("c", "mqtt", clock.now())[1] is True

@@ -180,6 +180,11 @@ class Commands:
         for entry in self.ledger.of(device):
             self._lost(entry, known)
 
+    def removed(self, device: str) -> None:
+        """A device is no more: what waits for it is not for another one of that name."""
+        for entry in self.ledger.of(device):
+            self.ledger.decide(entry, Outcome(CommandState.FAILED, Code.UNKNOWN_DEVICE))
+
     def _lost(self, entry: Entry, device: Device) -> None:
         if entry.state is not CommandState.QUEUED and not device.journals:
             words = "the connection ended before it confirmed"

@@ -6,6 +6,8 @@ from shared.errors import Code, Refusal
 
 MOST_OPEN = 200
 """Commands that may wait for one device; what it does not answer must not pile up."""
+_MORE_OFF = 50
+"""Beyond that what turns something off still gets through: a flood of others must not keep it on."""
 
 
 def targets(registry: Registry, request: CommandRequest) -> list[Device]:
@@ -34,8 +36,8 @@ def require_ready(device: Device, request: CommandRequest) -> None:
     """Raise `Refusal` where `device` cannot be given `request`, now or (where it may be queued) later."""
     if request.accessory is not None:
         device.info(request.accessory)
-    if len(device.commands) >= MOST_OPEN:
+    turns_off = request.action in (Action.OFF, Action.CLEAN)
+    if len(device.commands) >= MOST_OPEN + (_MORE_OFF if turns_off else 0):
         raise Refusal(Code.QUEUE_FULL)
     if not device.online and not request.queue:
-        queueable = request.action in (Action.OFF, Action.CLEAN)
-        raise Refusal(Code.DEVICE_OFFLINE, "the device is not connected" + ("; it may be queued" if queueable else ""))
+        raise Refusal(Code.DEVICE_OFFLINE, "the device is not connected" + ("; it may be queued" if turns_off else ""))

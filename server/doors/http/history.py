@@ -59,7 +59,8 @@ def history_routes(gatekeeper: Gatekeeper, registry: Registry, history: History,
         except Refusal as refusal:
             # A device that has just come for the first time: what it will measure is known, nothing is stored yet.
             if refusal.code in _NOT_YET and registry.knows(device) and quantity in QUANTITIES:
-                return answer({"device": device, "quantity": quantity, "points": [], "gaps": []})
+                unit = QUANTITIES[quantity].unit
+                return answer({"device": device, "quantity": quantity, "unit": unit, "points": [], "gaps": []})
             raise
         return answer(
             {

@@ -206,7 +206,8 @@ class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             raise ValueError(f"target {self.name!r}: give one of `webhook` and `apprise`")
         if self.webhook:
             url = urlsplit(self.webhook)
-            if url.scheme not in ("http", "https") or not url.hostname:
+            odd = not self.webhook.isascii() or not self.webhook.isprintable() or " " in self.webhook
+            if url.scheme not in ("http", "https") or not url.hostname or odd:
                 raise ValueError(f"target {self.name!r}: `webhook` is no http or https address")
             if len(self.secret) < 16:
                 raise ValueError(f"target {self.name!r}: a webhook needs a `secret` of at least 16 characters")

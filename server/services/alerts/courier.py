@@ -52,6 +52,9 @@ def post(url: str, secret: str, letter: dict[str, Any], now_s: float) -> str | N
         connection.request("POST", path, body, headers)
         answer = connection.getresponse()
         answer.read(_ANSWER_BYTES)
+    except http.client.InvalidURL:
+        # Its words hold the address, which is a secret.
+        return "InvalidURL"
     except (OSError, http.client.HTTPException) as error:
         return f"{type(error).__name__}: {error}"[:_REPORT_CHARS]
     finally:

@@ -6,6 +6,7 @@ import sys
 from typing import Any
 
 import msgspec
+import pytest
 
 from server.rules import Target
 from server.services.alerts import courier
@@ -88,3 +89,12 @@ def test_a_courier_that_cannot_start_is_an_error_for_each_letter(monkeypatch):
     assert (
         carry(target(apprise="json://localhost"), [letter(), letter()]) == ["the courier failed: FileNotFoundError"] * 2
     )
+
+
+def test_an_address_that_cannot_be_is_refused_and_never_told() -> None:
+    said = courier.post("http://127.0.0.1:1/a secret", "s" * 16, {"id": 1, "body": "{}"}, 0.0)
+    assert said == "InvalidURL"
+    for address in ("http://host/a secret", "http://host/a\nsecret", "http://host/\u00e4"):
+        with pytest.raises(msgspec.ValidationError, match="no http or https address") as refused:
+            msgspec.convert({"name": "ops", "webhook": address, "secret": "s" * 16}, Target)
+        assert "host" not in str(refused.value)

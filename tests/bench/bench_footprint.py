@@ -63,7 +63,8 @@ def run(console: Console, seconds: float = SECONDS, rounds: int = ROUNDS) -> Non
         console.print(_table(seen))
         console.print(
             "median of the rounds; RSS while it breathes. The aims, beside mqtt-io: RSS 1.0 or less, better 0.8;"
-            " CPU with a constant light 0.5 or less; a cold start within 1.5 s"
+            " CPU with a constant light 0.5 or less; a cold start within 1.5 s. The agent's PIR sees three visitors a"
+            " minute, which are stored and delivered; the mock of mqtt-io tells by interrupt nothing, ever."
         )
         _imports(console, python, work / "imports", relay)
 

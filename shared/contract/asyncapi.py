@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from shared import VERSION
 from shared.contract import CONTRACT_VERSION
-from shared.contract.examples import example
+from shared.contract.examples import example_of
 from shared.contract.payloads import Ack
 from shared.contract.schemas import components, every_event
 from shared.contract.spec import EventSpec, Namespace, Role
@@ -134,7 +134,7 @@ def _message(name: str, summary: str, body: type, shown: Any) -> dict[str, Any]:
 
 def _event(spec: EventSpec) -> dict[str, Any]:
     return {
-        **_message(spec.name, spec.description, spec.payload, example(spec.payload)),
+        **_message(spec.name, spec.description, spec.payload, example_of(spec)),
         "x-publisher": str(spec.publisher),
         "x-subscriber": str(spec.subscriber),
         "x-timeout-s": spec.timeout_s,

@@ -10,8 +10,9 @@ from typing import Any, Final
 
 import msgspec
 
-from shared.contract import door_events, door_payloads, payloads
+from shared.contract import door_events, door_payloads, events, payloads
 from shared.contract.payloads import Accessory, Action, TrainingPhase
+from shared.contract.spec import EventSpec
 
 _NOW = "2026-01-31T12:00:00.000Z"
 _KEY = "Zy3kQ0aV9w"
@@ -45,7 +46,7 @@ _SAMPLE = {
 _WRITTEN: Final[Mapping[type, Mapping[str, Any]]] = {
     payloads.SensorData: _ROUND,
     payloads.ClientSensorData: {**_ROUND, "device": "demo-pi", "cursor": 1},
-    payloads.AccessoryStatus: {"status": True, "accessory": "fan"},
+    payloads.AccessoryStatus: {"status": True},
     payloads.AccessoryState: {
         "datatime": "2026-01-31 12:00:00",
         "accessory": Accessory.BREATH_LIGHT,
@@ -84,6 +85,13 @@ _PATTERNS: Final = {
     r"^[A-Za-z0-9][": "demo-pi",
     r"^[A-Za-z0-9_-]": _KEY,
 }
+
+
+def example_of(spec: EventSpec) -> dict[str, Any]:
+    """A valid body of an event."""
+    # One type for three events: the one that all further accessories share must say which is meant.
+    named = {"accessory": "fan"} if spec is events.ACCESSORY_STATUS_PUB_PI else {}
+    return example(spec.payload) | named
 
 
 def example(kind: type) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shared.contract.examples import example
+from shared.contract.examples import example_of
 from shared.contract.schemas import every_event
 from shared.contract.spec import EventSpec, Namespace, Role
 from shared.errors import Code
@@ -53,7 +53,7 @@ def doors(relay: RelayProcess) -> Iterator[dict[Namespace, RawClient]]:
 
 def bodies(spec: EventSpec) -> st.SearchStrategy[Any]:
     """Any JSON; and the example with fields changed, left out and added, which comes further."""
-    shown = json.loads(json.dumps(example(spec.payload)))
+    shown = json.loads(json.dumps(example_of(spec)))
     changed = st.dictionaries(st.sampled_from([*shown, "id", "stream", "taken_at", "extra"]), ANY, max_size=3)
     left_out = st.sets(st.sampled_from([*shown, "nothing"]), max_size=1)
     near = st.builds(lambda new, gone: {k: v for k, v in {**shown, **new}.items() if k not in gone}, changed, left_out)

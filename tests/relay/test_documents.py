@@ -15,7 +15,7 @@ from server.doors.http.openapi import document, routes
 from server.doors.mqtt import described
 from server.settings import HomeAssistantSettings, MqttSettings, RelaySettings
 from shared.contract.asyncapi import document as of_events
-from shared.contract.examples import example
+from shared.contract.examples import example_of
 from shared.contract.payloads import parse
 from shared.contract.schemas import body_types, every_event, schema_files
 from shared.contract.spec import EventSpec, Namespace, Role
@@ -143,7 +143,7 @@ def test_without_a_broker_there_are_no_topics() -> None:
 
 @pytest.mark.parametrize("spec", every_event(), ids=lambda spec: f"{spec.namespace}-{spec.name}-{spec.subscriber}")
 def test_the_example_of_an_event_is_a_valid_body(spec: EventSpec) -> None:
-    parse(spec.payload, example(spec.payload))
+    parse(spec.payload, example_of(spec))
 
 
 def test_the_schemas_are_those_of_the_files() -> None:

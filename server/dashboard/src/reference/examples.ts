@@ -43,7 +43,7 @@ function curl(call: Extract<Entry["call"], { kind: "http" }>, names: Names): str
 
 function socket(call: Extract<Entry["call"], { kind: "socket" }>, names: Names): string {
   const address = `${names.origin}${call.namespace === "/" ? "" : call.namespace}`;
-  const auth = call.namespace === "/pi" ? '{ device: "example-pi", contract: "1.0" }' : "{ /* token: \"bl_…\" */ }";
+  const auth = call.namespace === "/pi" ? hello(call.body) : "{ /* token: \"bl_…\" */ }";
   const query = call.type === "" ? "" : `, query: { type: "${call.type}" }`;
   const open = `import { io } from "socket.io-client";\n\nconst socket = io("${address}", { auth: ${auth}${query} });\n`;
   if (call.sends) {
@@ -52,10 +52,18 @@ function socket(call: Extract<Entry["call"], { kind: "socket" }>, names: Names):
   return `${open}socket.on("${call.event}", (body) => console.log(body));`;
 }
 
+/** What a device says first: its name, and what it has beside a light and an infrared sensor. */
+function hello(body: unknown): string {
+  const accessory = (body as { accessory?: string }).accessory;
+  const own = accessory === undefined || accessory === "breath_light" ? "" : `, accessories: [{ accessory: "${accessory}" }]`;
+  return `{ device: "example-pi", contract: "1.0"${own} }`;
+}
+
 function mosquitto(call: Extract<Entry["call"], { kind: "mqtt" }>): string {
   const [host = "127.0.0.1", port = "1883"] = call.broker.split(":");
   const to = `-h ${host} -p ${port}`;
-  const concrete = call.topic.replaceAll(/\{\w+\}/g, "+");
+  // A wildcard takes a whole level.
+  const concrete = call.topic.replaceAll(/[^/]*\{\w+\}[^/]*/g, "+");
   if (!call.sends) return `mosquitto_sub ${to} -v -t '${concrete}'`;
   const body = typeof call.body === "string" ? call.body : JSON.stringify(call.body);
   return `mosquitto_pub ${to} -q 1 -t '${call.topic.replace("{device}", "demo-pi").replace("{accessory}", "breath_light")}' -m '${body}'`;

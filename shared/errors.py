@@ -88,7 +88,7 @@ MEANING: dict[Code, str] = {
     Code.SUPERSEDED: "A newer command for the same accessory came first; this one did not run.",
     Code.INTERRUPTED: "The agent ended while the command ran; the state is what the pin read afterwards.",
     Code.QUEUED: "The device is offline; the command runs if it comes back within the time to live.",
-    Code.RETIRED: "The device is retired and takes no commands.",
+    Code.RETIRED: "The device is retired: it is not turned on, and nothing more is taken from it.",
     Code.UNKNOWN_ALERT: "No alert with this id is remembered.",
     Code.UNKNOWN_RULE: "No alert rule of this name.",
     Code.INVALID_SETTING: "A setting that cannot be used; the message names it, its value and the remedy.",

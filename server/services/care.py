@@ -54,7 +54,9 @@ class Care:
         if report is None:
             raise RuntimeError("woken without a report")
         if not report.ok:
-            raise Refusal(report.code, report.message)
+            # Who may ask is the relay's to say, not a device's.
+            code = Code.INTERNAL if report.code is Code.UNAUTHENTICATED else report.code
+            raise Refusal(code, report.message)
         if action in (CareAction.CHANGE, CareAction.LOG_LEVEL, CareAction.RESTART):
             told = {"settings": fields.get("change")} if action is CareAction.CHANGE else {str(action): True} | fields
             self._store.record(name, told, by)

@@ -21,7 +21,8 @@ DeviceId = Annotated[
     str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$", description="A device's name: letters, digits, . _ -")
 ]
 Key = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
-Label = Annotated[str, Meta(min_length=1, max_length=64)]
+Label = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]+$")]
+"""A name or a word, without control characters."""
 Text = Annotated[str, Meta(max_length=500)]
 Count = Annotated[int, Meta(ge=0, le=2**53 - 1)]
 """At most what JavaScript counts exactly."""
@@ -631,7 +632,7 @@ class DeviceProfile(Payload, frozen=True, kw_only=True):
     calibration: Annotated[dict[Label, Value], Meta(max_length=64)] = {}
     """What is added to every value of a quantity, in its unit, from now on."""
     retired: bool = False
-    """Out of service: its history stays, it takes no commands and raises no alerts."""
+    """Out of service: its history stays, it is not turned on and raises no alerts."""
 
 
 class DeviceRemoved(Payload, frozen=True, kw_only=True):

@@ -516,11 +516,11 @@ def test_numbers_go_on_after_a_restart_and_after_a_backup_was_put_back() -> None
     assert [body["seq"] for body in house.wire.bodies(LED_ON_PUBLISH_SERVER)] == [1, 41]
 
 
-def test_a_retired_device_takes_no_commands() -> None:
+def test_a_retired_device_is_not_turned_on() -> None:
     house = House("kitchen", "hall")
     house.registry.describe(DeviceProfile.build(device="kitchen", retired=True))
     with pytest.raises(Refusal) as refused:
-        house.request(action="off", accessory=LED, device="kitchen")
+        house.request(action="on", accessory=LED, device="kitchen")
     assert refused.value.code is Code.RETIRED
     assert [device for device, _, _ in house.results(house.request(action="clean", all=True))] == ["hall"]
 

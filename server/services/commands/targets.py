@@ -16,7 +16,7 @@ def targets(registry: Registry, request: CommandRequest) -> list[Device]:
         device = registry.get(request.device)
         if request.accessory is not None:
             device.info(request.accessory)
-        if device.profile.retired:
+        if device.profile.retired and request.action is Action.ON:
             raise Refusal(Code.RETIRED)
         if not device.infos:
             raise Refusal(Code.UNKNOWN_ACCESSORY, f"{device.name} has nothing that could be switched")

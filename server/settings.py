@@ -164,7 +164,7 @@ class RelaySettings(Struct, frozen=True, kw_only=True):
     limits: LimitSettings = LimitSettings()
     fanout: Annotated[
         Fanout, Meta(description="how events reach pages: `direct`, or `stock` as the libraries do it")
-    ] = Fanout.STOCK
+    ] = Fanout.DIRECT
     retention: RetentionPolicy = RetentionPolicy()
     log: LogSettings = LogSettings()
 

@@ -47,7 +47,7 @@ _PING_INTERVAL_S, _PING_TIMEOUT_S = 10, 20
 class Port:
     """The Socket.IO server, hardened, behind `server.fanout.broadcast.Emitter`."""
 
-    def __init__(self, limits: LimitSettings, clock: Clock, fanout: Fanout = Fanout.STOCK) -> None:
+    def __init__(self, limits: LimitSettings, clock: Clock, fanout: Fanout) -> None:
         refuse_gevent_websocket()
         self._direct = fanout is Fanout.DIRECT and direct_is_known()
         self._batch = Batch(session.frames, lambda call: gevent.get_hub().loop.run_callback(call))

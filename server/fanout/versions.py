@@ -1,6 +1,7 @@
 """Which libraries the relay can work with: the direct path relies on what they do not promise."""
 
 import logging
+import re
 from importlib.metadata import version
 from importlib.util import find_spec
 
@@ -38,5 +39,5 @@ def refuse_gevent_websocket() -> None:
 
 
 def _within(found: str, oldest: tuple[int, int], newest: tuple[int, int]) -> bool:
-    major, minor = (int(part) for part in found.split(".")[:2])
-    return oldest <= (major, minor) <= newest
+    numbers = re.match(r"(\d+)\.(\d+)", found)
+    return numbers is not None and oldest <= (int(numbers[1]), int(numbers[2])) <= newest

@@ -6,6 +6,7 @@ import gevent
 import pytest
 
 from server.fanout.hot import Hot
+from server.fanout.wire import Wire
 from shared.contract.events import SENSOR_DATA_PUB_PI
 from shared.contract.payloads import Ack, SensorData
 from shared.errors import Code
@@ -15,7 +16,9 @@ ROUND = '{"id":1,"datetime":"2026-01-31 23:59:59","fail":[],"data":{"temperature
 
 
 class Sender:
-    wire = None
+    """Who sends, without a wire."""
+
+    wire: Wire | None = None
 
     def __init__(self) -> None:
         self.said: list[str] = []

@@ -102,9 +102,9 @@ class HomeAssistantSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
     enabled: Annotated[bool, Meta(description="tell Home Assistant of the devices, and obey it")] = False
     discovery_prefix: Annotated[Label, Meta(description="where Home Assistant looks for devices")] = "homeassistant"
-    prefix: Annotated[Label, Meta(description="the relay's own topics begin with it", pattern="^[A-Za-z0-9_-]+$")] = (
-        "breathlight"
-    )
+    prefix: Annotated[
+        str, Meta(description="the relay's own topics begin with it", pattern="^[A-Za-z0-9_-]+$", max_length=64)
+    ] = "breathlight"
 
 
 class MqttSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

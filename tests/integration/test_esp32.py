@@ -247,6 +247,11 @@ def wearer(second: int) -> dict[str, float]:
     }
 
 
+def numbered(number: int) -> dict[str, Any]:
+    """A reading that is like no other."""
+    return {**READING, "hr": 60 + number / 10, "device_id": "w", "stream": "s", "id": number}
+
+
 def _reached(records: dict[int, int], count: int) -> bool:
     return len(records) >= count
 
@@ -260,7 +265,7 @@ def test_a_client_that_retries_loses_and_doubles_nothing_over_kills(tmp_path: Pa
 
     def send_all() -> None:
         for number in range(1, sent + 1):
-            body = json.dumps({**READING, "device_id": "w", "stream": "s", "id": number}).encode()
+            body = json.dumps(numbered(number)).encode()
             for _ in itertools.count():
                 request = urllib.request.Request(f"http://127.0.0.1:{port}/api/esp32/data", body, method="POST")
                 try:
@@ -294,8 +299,11 @@ def test_a_client_that_retries_loses_and_doubles_nothing_over_kills(tmp_path: Pa
     assert len(set(records.values())) == len(records) == sent
     # Whatever was answered before a kill has the same record after it.
     for number in (1, 61, 131, 221, 300):
-        again = relay.http("POST", "/api/esp32/data", {**READING, "device_id": "w", "stream": "s", "id": number})[1]
+        again = relay.http("POST", "/api/esp32/data", numbered(number))[1]
         assert again["record_id"] == records[number]
+    with Root(relay, "frontend") as page:
+        stored = {one["id"]: one["hr"] for one in page.call("frontend_request_history", {"limit": 1000})["data"]}
+    assert stored == {record: numbered(number)["hr"] for number, record in records.items()}
     relay.process.stop()
 
 

@@ -66,6 +66,20 @@ def test_the_own_origin_and_those_in_the_settings_pass() -> None:
     assert request({"allowed_origins": ("https://board.lan",)}, HTTP_ORIGIN="https://board.lan")[0] == "passed"
 
 
+def test_the_origin_of_an_esp32_s_library_passes_for_a_device_alone() -> None:
+    asked: list[str] = []
+
+    def from_device(environ: dict[str, Any]) -> bool:
+        asked.append(environ["HTTP_ORIGIN"])
+        return bool(environ.get("HTTP_AUTHORIZATION"))
+
+    options = {"from_device": from_device}
+    assert request(options, HTTP_ORIGIN="file://")[0] == "403 Forbidden"
+    assert request(options, HTTP_ORIGIN="file://", HTTP_AUTHORIZATION="Bearer x")[0] == "passed"
+    assert request(options, HTTP_ORIGIN="null", HTTP_AUTHORIZATION="Bearer x")[0] == "403 Forbidden"
+    assert asked == ["file://"] * 2
+
+
 def test_a_body_is_bounded_before_it_is_read() -> None:
     body = io.BytesIO(b"x" * 10)
     status, seen = request(REQUEST_METHOD="POST", CONTENT_LENGTH="10", **{"wsgi.input": body})

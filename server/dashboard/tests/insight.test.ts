@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { EVENTS, type ClientModelTrain, type DeviceInsight, type Insight } from "../src/contract";
 import { ahead, reachMs } from "../src/chart/ahead";
 import { errorOf, forecastTold, isTraining, trainingTold, worth } from "../src/insight/words";
+import { worst } from "../src/state/insight";
 import type { Device } from "../src/state/model";
 import type { Told } from "../src/state/reduce";
 import { lineOf, keyOf } from "../src/why/record";
@@ -52,6 +53,11 @@ describe("what a device makes of its readings", () => {
     expect(late.forecast).toEqual([IN_10]);
     const early = known(null, saying(1, { forecast: [IN_60], model: 1 }, T0 + 3_600_000));
     expect(early.forecastAt).toBe(T0);
+  });
+
+  it("is marked by the most urgent finding of a quantity", () => {
+    const { findings } = known(null, saying(1, { findings: [SPIKE, STUCK] }));
+    expect([worst(findings)?.kind, worst(findings, "temperature")?.kind, worst(findings, "humidity")]).toEqual(["stuck", "stuck", undefined]);
   });
 
   it("remembers when a reading was unusual", () => {

@@ -3,6 +3,7 @@ import { CLEAN, useControls } from "../link/operator";
 import { findingName } from "../insight/words";
 import { hrefOf } from "../link/route";
 import { inOrder, told } from "../quantities";
+import { worst } from "../state/insight";
 import { nameOf, type Device } from "../state/model";
 import { useStore } from "../state/store";
 import { useNow, useTick } from "../state/ticker";
@@ -123,12 +124,12 @@ function Clean({ device }: { device: Device }) {
 /** What a closed device finds unusual itself: the most urgent, and how many. */
 function FindingChip({ device }: { device: Device }) {
   const { findings } = device.insight;
-  const worst = ["critical", "warning", "info"].map((severity) => findings.find((one) => one.severity === severity)).find(Boolean);
-  if (!worst) return null;
+  const first = worst(findings);
+  if (!first) return null;
   return (
     <span className="finding-chip" title={findings.map(({ kind, cause }) => `${findingName(kind)}: ${cause}`).join("\n")}>
-      <SeverityMark severity={worst.severity} quiet />
-      {findings.length === 1 ? findingName(worst.kind) : `${findings.length} findings`}
+      <SeverityMark severity={first.severity} quiet />
+      {findings.length === 1 ? findingName(first.kind) : `${findings.length} findings`}
     </span>
   );
 }

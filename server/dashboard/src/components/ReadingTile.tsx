@@ -2,6 +2,7 @@ import { ago, briefly, title } from "../format";
 import { findingName } from "../insight/words";
 import { alarming, shortTitle, tileState, told } from "../quantities";
 import { readingAgeMs, readingLimitMs } from "../state/freshness";
+import { worst } from "../state/insight";
 import type { Reading } from "../state/model";
 import { useStore } from "../state/store";
 import { useNow } from "../state/ticker";
@@ -28,7 +29,7 @@ export function ReadingTile({ device, quantity, reading, sampleIntervalS, compac
   const limit = readingLimitMs({ sampleIntervalS }, reading);
   const state = tileState(reading.value, reading.quality?.state, age > limit);
   const value = told(quantity, reading.value, reading.unit);
-  const finding = useStore((all) => all.devices[device]?.insight.findings.find((one) => one.quantity === quantity));
+  const finding = useStore((all) => worst(all.devices[device]?.insight.findings ?? [], quantity));
   const score = useStore((all) => all.devices[device]?.insight.scores[quantity]);
   const unusual = score && score.score >= UNUSUAL && now + skewMs - score.at < UNUSUAL_MS ? score.score : null;
   const reason = reading.quality?.reason || (state === "failed" ? "no value from the sensor" : "");

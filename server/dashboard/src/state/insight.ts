@@ -37,6 +37,14 @@ export function withInsight(before: Insight, body: Told | null | undefined, take
   };
 }
 
+const MOST_URGENT_FIRST = ["critical", "warning", "info"] as const;
+
+/** The most urgent finding, of one quantity where that is named. */
+export function worst(findings: readonly KnownFinding[], quantity?: string): KnownFinding | undefined {
+  const among = quantity === undefined ? findings : findings.filter((one) => one.quantity === quantity);
+  return MOST_URGENT_FIRST.map((severity) => among.find((one) => one.severity === severity)).find(Boolean);
+}
+
 function knownSince({ kind, active, severity, quantity, cause }: Finding, at: number): KnownFinding {
   return { kind, active, severity, quantity, cause, at: new Date(at).toISOString() };
 }

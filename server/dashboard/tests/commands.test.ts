@@ -93,6 +93,13 @@ describe("one command", () => {
     expect(state.log.map(({ text }) => text)).toEqual(["Breath light off: confirmed in 23 ms"]);
   });
 
+  test("the log calls the part what its device calls it", () => {
+    const infos = [{ accessory: "breath_light", title: "Breathing light", kind: "breathing_light" }];
+    const known = snapshot([device("pi-1", { infos })]);
+    expect(after(known, asked(), ACCEPTED, result("verified", { elapsed_ms: 23.4 })).log[0]?.text).toBe("Breathing light off: confirmed in 23 ms");
+    expect(after(known, asked(), answered({ ok: false, code: "forbidden", message: "No." })).log[0]?.text).toBe("Breathing light off: refused. No.");
+  });
+
   test("can be dismissed", () => {
     const state = after(...BASE, { deed: "dismissed", slot: "pi-1/breath_light" });
     expect(askAt(state, "pi-1", "breath_light")).toBeUndefined();

@@ -149,6 +149,13 @@ describe("many devices", () => {
     return <AllDevices rows={JSON.parse(listed) as ReturnType<typeof rows>} tag="" />;
   }
 
+  test("one that alone can be switched has its own switches, and no bar over them", async () => {
+    await show(<All />, [device("a", { infos }), device("m")]);
+    expect(byId("all-devices")).toBeNull();
+    await show(<All />, [device("a", { infos }), device("b", { infos })]);
+    expect(byId("all-devices")?.textContent).toContain("Both devices");
+  });
+
   test("clean asks whether it waits for those that are away, and names those that did not answer", async () => {
     vi.spyOn(relay, "command").mockResolvedValueOnce({ ok: true, code: "accepted", command: "many", devices: ["a", "b", "c"] });
     await show(<All />, group);

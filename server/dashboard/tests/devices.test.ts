@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { EVENTS, type Absence } from "../src/contract";
-import { accessoryNames, accessoryTitle, kindOf, stateWord } from "../src/components/accessory/kinds";
+import { accessoryNames, kindOf, stateWord } from "../src/components/accessory/kinds";
 import { readingLimitMs } from "../src/state/freshness";
-import { nameOf } from "../src/state/model";
+import { accessoryTitle, nameOf } from "../src/state/model";
 import { choices, EVERYTHING, found, rows, type Filter } from "../src/state/roster";
 import { causeName } from "../src/words";
 import { after, alertTold, device, iso, light, profile, round, snapshot, T0 } from "./support";

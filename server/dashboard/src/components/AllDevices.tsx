@@ -3,10 +3,10 @@ import type { Action } from "../contract";
 import { sentence } from "../format";
 import { CLEAN, useControls, type Group, type Manner } from "../link/operator";
 import { tally } from "../state/commands";
-import type { State } from "../state/model";
+import { accessoryTitle, type State } from "../state/model";
 import type { Row } from "../state/roster";
 import { useStore } from "../state/store";
-import { accessoryNames, accessoryTitle } from "./accessory/kinds";
+import { accessoryNames } from "./accessory/kinds";
 import { CleanButton } from "./CleanButton";
 import { CommandButton } from "./CommandButton";
 import { GroupNote } from "./GroupNote";
@@ -23,7 +23,8 @@ export function AllDevices({ rows, tag }: { rows: readonly Row[]; tag: string })
   const [picked, setPicked] = useState("");
   const accessories = useMemo(() => JSON.parse(offered) as [name: string, title: string][], [offered]);
   const target = rows.filter((row) => row.switchable && !row.retired && (tag === "" || row.tags.includes(tag)));
-  if (viewer || rows.length < 2 || target.length === 0) return null;
+  // One that alone can be switched has its own switches; a group of one was asked for by its tag.
+  if (viewer || rows.length < 2 || target.length < (tag === "" ? 2 : 1)) return null;
   const group: Group = tag === "" ? { all: true } : { tag };
   const everyone = target.length === 2 ? "both devices" : `all ${target.length} devices`;
   const whose = tag === "" ? everyone : `every device tagged ${tag}`;

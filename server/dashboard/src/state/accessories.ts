@@ -1,10 +1,10 @@
 /** What the accessories reported, what the infrared sensor saw, and how training goes. */
 
 import type { AccessoryState, ClientModelTrain, ClientMotion } from "../contract";
-import { epoch, sentence } from "../format";
+import { epoch } from "../format";
 import { withDevice, withLog } from "./change";
 import { instant } from "./instant";
-import type { Accessory, Motion, State } from "./model";
+import { accessoryTitle, type Accessory, type Motion, type State } from "./model";
 import { causeName } from "../words";
 
 /** The contract's body as the page keeps it. `before` is what was known until now. */
@@ -51,7 +51,7 @@ export function accessory(state: State, body: AccessoryState, now: number, past:
     kind: "accessory",
     tone: body.cause === "local_fault" ? "bad" : "plain",
     device: name,
-    text: `${sentence(body.accessory)} is ${body.status ? "on" : "off"}${why ? `: ${why}` : ""}`,
+    text: `${accessoryTitle(next.devices[name], body.accessory)} is ${body.status ? "on" : "off"}${why ? `: ${why}` : ""}`,
   });
 }
 

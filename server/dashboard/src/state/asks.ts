@@ -5,7 +5,7 @@ import { epoch } from "../format";
 import { withLog } from "./change";
 import { isFinal, outcome, withResult } from "./commands";
 import { commandEntry, commandName } from "./log";
-import { slotKey, type Ask, type Link, type State } from "./model";
+import { accessoryTitle, slotKey, type Ask, type Link, type State } from "./model";
 import { words } from "../words";
 
 /** More devices than this would push everything else out of the activity log. */
@@ -28,7 +28,7 @@ export function commandResult(state: State, body: CommandResult, now: number): S
   const ask = state.asks[key];
   const next = isOneOfMany(state, body)
     ? { ...state, results }
-    : withLog({ ...state, results }, commandEntry(body, epoch(body.at) ?? now + state.skewMs));
+    : withLog({ ...state, results }, commandEntry(body, body.accessory ? accessoryTitle(state.devices[body.device], body.accessory) : null, epoch(body.at) ?? now + state.skewMs));
   const waitsForItsId = ask !== undefined && ask.command === null && ask.refused === null;
   const isNews = body.state === "sent" || body.state === "queued";
   if (!isNews || waitsForItsId || ask?.command === body.command) return next;
@@ -116,7 +116,7 @@ export function answered(state: State, answer: Answer, now: number): State {
   const [key, ask] = entry;
   const next = { ...state, asks: { ...state.asks, [key]: { ...ask, command, refused } } };
   if (!refused) return next;
-  const text = `${commandName(action, slot)}: refused. ${refused.message}`;
+  const text = `${commandName(action, accessoryTitle(state.devices[ask.device], slot))}: refused. ${refused.message}`;
   const at = now + state.skewMs;
   return withLog(next, { key: `refused/${local}`, at, kind: "command", tone: "bad", device: ask.device, text });
 }

@@ -24,9 +24,9 @@ export function commandName(action: Action, accessory: string | null | undefined
   return action === "check" ? `Check ${name.toLowerCase()}` : `${name} ${action}`;
 }
 
-/** A command's entry: one line that changes as the command goes on. */
-export function commandEntry(result: CommandResult, at: number): LogEntry {
-  const name = commandName(result.action, result.accessory);
+/** A command's entry: one line that changes as the command goes on. `accessory` is what people call the part. */
+export function commandEntry(result: CommandResult, accessory: string | null, at: number): LogEntry {
+  const name = commandName(result.action, accessory);
   const entry = { key: `command/${result.command}/${result.device}`, at, kind: "command", device: result.device } as const;
   if (!isFinal(result.state)) return { ...entry, tone: "plain", text: `${name}: ${stateName(result.state)}` };
   if (result.state !== "verified")

@@ -1,5 +1,6 @@
 /** What the page knows. All times are epoch milliseconds: the relay's clock where a field says "at", this machine's in `arrivedAt`. */
 
+import { sentence } from "../format";
 import type {
   Absence,
   AccessoryInfo,
@@ -213,6 +214,11 @@ export const NO_INSIGHT: Insight = { findings: [], forecast: [], forecastAt: nul
 /** What people call a device. */
 export function nameOf({ name, profile }: Pick<Device, "name" | "profile">): string {
   return profile.title ?? name;
+}
+
+/** What people call an accessory: `Fan`, `Breathing light`; of a device that says nothing of it, from its name. */
+export function accessoryTitle(device: Pick<Device, "infos"> | undefined, accessory: string): string {
+  return device?.infos[accessory]?.title ?? sentence(accessory);
 }
 
 /** Where the ask of one part of one device is kept. */

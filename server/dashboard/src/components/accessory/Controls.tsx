@@ -1,12 +1,12 @@
 import { useState } from "react";
 import type { Action } from "../../contract";
 import { useControls, type Manner } from "../../link/operator";
-import { nameOf, type Device } from "../../state/model";
+import { accessoryTitle, nameOf, type Device } from "../../state/model";
 import { CommandButton } from "../CommandButton";
 import { Refresh } from "../icons";
 import { useLock } from "../lock";
 import { OffButton } from "../OffButton";
-import { accessoryTitle, kindOf } from "./kinds";
+import { kindOf } from "./kinds";
 import { LightPopover } from "./LightPopover";
 import type { Standing } from "./standing";
 

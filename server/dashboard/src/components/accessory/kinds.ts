@@ -1,6 +1,5 @@
 /** What an accessory is, and what people call it. */
 
-import { sentence } from "../../format";
 import type { Device } from "../../state/model";
 
 export type Kind = "breathing_light" | "infrared_watch" | "switch";
@@ -17,11 +16,6 @@ export function kindOf(device: Pick<Device, "infos">, accessory: string): Kind {
   if (told === "breathing_light" || told === "infrared_watch" || told === "switch") return told;
   if (accessory === LIGHT) return "breathing_light";
   return accessory === INFRARED ? "infrared_watch" : "switch";
-}
-
-/** `Fan`, `Breath light`. */
-export function accessoryTitle(device: Pick<Device, "infos">, accessory: string): string {
-  return device.infos[accessory]?.title ?? sentence(accessory);
 }
 
 /** The accessories that were told or reported, the usual ones first. None: there is nothing to switch. */

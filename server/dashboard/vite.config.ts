@@ -1,9 +1,14 @@
+import { build } from "vite";
 import { defineConfig } from "vitest/config";
 
 /** The relay that `npm run dev` talks to. */
 const relay = process.env["RELAY_URL"] ?? "http://127.0.0.1:5000";
 
 export default defineConfig({
+  plugins: [
+    // Beside the pages, which are not one file each.
+    { name: "client", apply: "build", closeBundle: async () => void (await build({ configFile: "vite.client.config.ts" })) },
+  ],
   build: {
     outDir: "static",
     emptyOutDir: true,

@@ -33,7 +33,7 @@ def esp32_routes(gatekeeper: Gatekeeper, door: Esp32Door, rate: RateLimit, metri
         "One reading, from a device that has no websocket. A refusal is an object with `status` `error`.",
         Reply(DataReceived, description="It was judged and stored."),
         group=_GROUP,
-        roles=EVERYBODY,
+        roles=(Role.DEVICE,),
         body=StressReading,
         refusals=_REFUSALS,
         refused_with=DataReceived,

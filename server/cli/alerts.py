@@ -18,6 +18,21 @@ app = typer.Typer(invoke_without_command=True)
 
 _COLOURS = {Severity.INFO: "cyan", Severity.WARNING: "yellow", Severity.CRITICAL: "bold red"}
 _STATES = {AlertState.OPEN: "[bold]open[/]", AlertState.ACKNOWLEDGED: "seen", AlertState.CLOSED: "[dim]closed[/]"}
+_CONDITIONS = (
+    "above",
+    "below",
+    "rises_by",
+    "falls_by",
+    "within_s",
+    "no_data_s",
+    "differs",
+    "findings",
+    "least_severity",
+    "offline",
+    "flapping",
+    "for_s",
+)
+"""What a rule's condition is made of, in the order in which it reads."""
 _EVERY_S = 2.0
 _DELIVERY_S = 20.0
 
@@ -168,7 +183,8 @@ def _watch(fetch: Any) -> None:
 
 def _table(alerts: list[Alert]) -> Table:
     table = Table("alert", "since (UTC)", "severity", "state", "device", "rule", "what")
-    table.columns[0].overflow = "fold"
+    # The next command wants it, in one piece.
+    table.columns[0].no_wrap = True
     for alert in alerts:
         colour = _COLOURS[alert.severity]
         table.add_row(
@@ -193,11 +209,19 @@ def _news(news: dict[str, Any]) -> str:
     return f"{marks[news['state']]} {news['target']}: {news['state']} after {news['attempts']} attempts{why}"
 
 
+def _words(name: str, value: Any) -> str:
+    if value is True:
+        return name
+    if isinstance(value, list):
+        return f"{name} {', '.join(value)}"
+    return f"{name} {value:g}" if isinstance(value, int | float) else f"{name} {value}"
+
+
 def _condition(rule: dict[str, Any]) -> str:
     subject = rule.get("quantity") or rule.get("accessory") or ""
     words = [
-        f"{name} {rule[name]:g}" if isinstance(rule[name], int | float) and rule[name] is not True else name
-        for name in ("above", "below", "rises_by", "falls_by", "within_s", "no_data_s", "offline", "flapping", "for_s")
+        _words(name, rule[name])
+        for name in _CONDITIONS
         if rule.get(name) or (name in ("above", "below") and rule.get(name) is not None)
     ]
     if "status" in rule:

@@ -9,6 +9,8 @@ import msgspec
 import typer
 from rich.markup import escape
 from rich.table import Table
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
 
 from server import settings
 from server.cli.options import EXIT_FAILED, EXIT_USAGE, AsJson, Config, err, fail, out
@@ -74,6 +76,7 @@ def doctor(config: Config = None, as_json: AsJson = False) -> None:
         found["notifications"] = msgspec.to_builtins(untold)
         typer.echo(msgspec.json.encode(found).decode())
     else:
+        out.print(f"database: {database.dialect.where}", highlight=False, soft_wrap=True)
         _print(report)
         _print_letters(letters)
         _print_untold(untold)
@@ -140,10 +143,23 @@ def _errors() -> Iterator[None]:
         fail(error.reason, EXIT_FAILED)
 
 
+def _check_file(url: str) -> None:
+    """To open a file that is not there would make it, and find it sound. Raises `SettingsError`."""
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        return  # whoever opens it says what is wrong
+    if parsed.get_backend_name() == "sqlite" and parsed.database and not Path(parsed.database).exists():
+        remedy = "no relay has made it; set STATE_DIRECTORY as for the relay, or name its settings with --config"
+        raise SettingsError("database", parsed.render_as_string(), remedy)
+
+
 @contextmanager
 def _database(config: Config) -> Iterator[Database]:
     with _errors():
-        database = Database.open(settings.load(config).database_url())
+        url = settings.load(config).database_url()
+        _check_file(url)
+        database = Database.open(url)
     try:
         yield database
     finally:

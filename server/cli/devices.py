@@ -23,7 +23,7 @@ def devices(url: Url = DEFAULT_URL, token: Token = None, as_json: AsJson = False
         for known in snapshot.devices:
             typer.echo(msgspec.json.encode(known).decode())
         return
-    table = Table("device", "link", "since (UTC)", "accessories", "readings")
+    table = Table("device", "link", "since (UTC)", "accessories", "quantities")
     # A name must be there in full: the next command wants it.
     table.columns[0].overflow = "fold"
     for known in snapshot.devices:

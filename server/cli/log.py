@@ -17,7 +17,9 @@ def log(
     device: Annotated[str, typer.Argument(help="The device's name.")],
     kind: Annotated[
         list[str] | None,
-        typer.Option("--kind", "-k", help="state, command, availability, motion, training, alert or profile; repeat it."),
+        typer.Option(
+            "--kind", "-k", help="state, command, availability, motion, training, alert or profile; repeat it."
+        ),
     ] = None,
     limit: Annotated[int, typer.Option("--limit", "-n", help="So many of the newest.", min=1, max=500)] = 30,
     before: Annotated[str | None, typer.Option(help="What the page before ended with.")] = None,

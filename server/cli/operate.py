@@ -49,9 +49,17 @@ _LEASE = _option(
     None,
 )
 _LIGHT = (
-    _option("level", Annotated[float | None, typer.Option(help="A light's brightest moment, 0.05 to 1.")], None),
-    _option("period", Annotated[float | None, typer.Option(help="A light's breath in and out, in seconds.")], None),
-    _option("gamma", Annotated[float | None, typer.Option(help="A light's curve, 1 to 4.")], None),
+    _option(
+        "level",
+        Annotated[float | None, typer.Option(help="A light's brightest moment; 1 is full power.", min=0.05, max=1)],
+        None,
+    ),
+    _option(
+        "period",
+        Annotated[float | None, typer.Option(help="A light's breath in and out, in seconds.", min=0.5, max=60)],
+        None,
+    ),
+    _option("gamma", Annotated[float | None, typer.Option(help="A light's curve.", min=1, max=4)], None),
 )
 _QUEUE = (
     _option(

@@ -32,7 +32,15 @@ EXIT_USAGE = 2
 EXIT_NO_RELAY = 3
 """The relay could not be reached, or refused the connection."""
 
-Url = Annotated[str, typer.Option(envvar="BREATHLIGHT_URL", help="The relay's address.")]
+
+def _address(url: str) -> str:
+    if not url.startswith(("http://", "https://")):
+        bare = url.rpartition("://")[2] or "127.0.0.1:5000"
+        raise typer.BadParameter(f"{url!r} is no address of a relay: write http://{bare}")
+    return url
+
+
+Url = Annotated[str, typer.Option(envvar="BREATHLIGHT_URL", help="The relay's address.", callback=_address)]
 Token = Annotated[
     str | None, typer.Option(envvar="BREATHLIGHT_TOKEN", help="A viewer's or operator's token; none in demo mode.")
 ]

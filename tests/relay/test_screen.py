@@ -36,3 +36,11 @@ def test_a_limit_of_zero_is_a_limit() -> None:
     assert (
         _condition({"quantity": "temperature", "below": 0.0, "for_s": 0.0, "offline": False}) == "temperature below 0"
     )
+
+
+def test_a_rule_is_listed_with_all_of_its_condition() -> None:
+    assert _condition({"accessory": "fan", "differs": True, "for_s": 30.0}) == "fan differs for_s 30"
+    assert (
+        _condition({"findings": ["stuck", "drift"], "least_severity": "warning"})
+        == "findings stuck, drift least_severity warning"
+    )

@@ -257,7 +257,7 @@ def _tell(body: Any, as_json: bool) -> None:
         return
     profile = parse(DeviceProfile, body)
     told = ", ".join(f"{name} {value}" for name, value in _profile(profile) if value)
-    out.print(f"[green]✓[/] {profile.device}: {told or 'nothing is said of it'}", highlight=False)
+    out.print(f"[green]✓[/] {profile.device}: {told or 'in service, nothing else is said of it'}", highlight=False)
 
 
 def _profile(profile: DeviceProfile) -> list[tuple[str, str]]:

@@ -156,6 +156,12 @@ describe("many devices", () => {
     expect(byId("all-devices")?.textContent).toContain("Both devices");
   });
 
+  test("what only a retired device has is not offered", async () => {
+    const pump = { accessory: "pump", title: "Pump", kind: "switch" };
+    await show(<All />, [device("a", { infos }), device("b", { infos }), device("c", { infos: [pump], profile: { device: "c", retired: true } })]);
+    expect([...(byId("all-accessory")?.querySelectorAll("option") ?? [])].map(({ value }) => value)).toEqual(["fan"]);
+  });
+
   test("clean asks whether it waits for those that are away, and names those that did not answer", async () => {
     vi.spyOn(relay, "command").mockResolvedValueOnce({ ok: true, code: "accepted", command: "many", devices: ["a", "b", "c"] });
     await show(<All />, group);

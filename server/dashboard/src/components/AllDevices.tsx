@@ -88,10 +88,10 @@ export function AllDevices({ rows, tag }: { rows: readonly Row[]; tag: string })
   );
 }
 
-/** Every accessory that some device has, once, with the title that the first of them gives it. */
+/** Every accessory that some device in service has, once, with the title that the first of them gives it. */
 function accessoriesOf(state: State): string {
   const titles = new Map<string, string>();
   for (const device of Object.values(state.devices))
-    for (const name of accessoryNames(device)) if (!titles.has(name)) titles.set(name, accessoryTitle(device, name));
+    for (const name of device.profile.retired ? [] : accessoryNames(device)) if (!titles.has(name)) titles.set(name, accessoryTitle(device, name));
   return JSON.stringify([...titles]);
 }

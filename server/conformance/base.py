@@ -16,7 +16,7 @@ from server.conformance.wire import NotHeard, Wire
 from shared.contract import CONTRACT_VERSION
 from shared.contract.payloads import Payload, parse
 from shared.contract.spec import Namespace
-from shared.errors import Refusal
+from shared.errors import Code, Refusal
 
 _WAIT_S = 15.0
 
@@ -71,7 +71,7 @@ class Target:
         """A page of an operator."""
         with Wire(self.url, Namespace.CLIENT, self.token) as page:
             if not page.admitted:
-                raise Skipped(f"needs an operator's token: --token ({_code(page.refusal)})")
+                _not_admitted(page, "an operator's token: --token")
             yield page
 
     @contextmanager
@@ -80,7 +80,7 @@ class Target:
         hello = {} if original else {"device": name or self.device, "contract": CONTRACT_VERSION}
         with Wire(self.url, Namespace.PI, self.device_token, hello) as agent:
             if not agent.admitted:
-                raise Skipped(f"needs a device's token of its own: --device-token ({_code(agent.refusal)})")
+                _not_admitted(agent, "a device's token of its own: --device-token")
             yield agent
 
     @contextmanager
@@ -89,7 +89,7 @@ class Target:
         query = f"&type={kind}" if kind else ""
         with Wire(self.url, Namespace.ROOT, token or self.token, query=query) as door:
             if not door.admitted:
-                raise Skipped(f"needs a token ({_code(door.refusal)})")
+                _not_admitted(door, "a token")
             yield door
 
     def http(self, method: str, path: str, body: Any = None, token: str | None = None) -> tuple[int, Any]:
@@ -115,8 +115,12 @@ def _decoded(data: bytes) -> Any:
         return data.decode(errors="replace")
 
 
-def _code(refusal: Any) -> str:
-    return str((refusal or {}).get("data", refusal) if isinstance(refusal, dict) else refusal)[:120]
+def _not_admitted(wire: Wire, needed: str) -> NoReturn:
+    """Raises `Skipped` where a token would help, else `Failed`."""
+    why = str(wire.refusal)[:160]
+    if any(code in why for code in (Code.UNAUTHENTICATED, Code.FORBIDDEN)):
+        raise Skipped(f"needs {needed} ({why})")
+    raise Failed(f"the connection was refused: {why}")
 
 
 def fail(message: str) -> NoReturn:

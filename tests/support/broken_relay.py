@@ -26,17 +26,15 @@ def _takes_nan() -> None:
 
 
 def _stores_twice() -> None:
-    from server.services.ingest import Ingest
-    from shared.contract.payloads import Ack
     from shared.errors import Code
+    from shared.wire import StrictJson
 
-    stored = Ingest.sensor_data
+    dumps = StrictJson.dumps
 
-    def again(self: Ingest, *args: Any) -> Ack:
-        ack = stored(self, *args)
-        return Ack(ok=True, code=Code.STORED, id=ack.id) if ack.code is Code.DUPLICATE else ack
+    def forgetful(value: object, **more: object) -> str:
+        return dumps(value, **more).replace(f'"code":"{Code.DUPLICATE}"', f'"code":"{Code.STORED}"')
 
-    Ingest.sensor_data = again  # type: ignore[method-assign]
+    StrictJson.dumps = staticmethod(forgetful)  # type: ignore[method-assign]
 
 
 def _loses_the_clean() -> None:

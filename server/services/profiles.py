@@ -69,7 +69,7 @@ class Profiles:
             )
         fields = msgspec.to_builtins(device.profile) | dict(change)
         wanted = DeviceProfile.build(**{key: value for key, value in fields.items() if value is not None})
-        _check(wanted)
+        _check(wanted, device)
         with self._alone(name):
             self._store.save(wanted, change, by)
         return self._describe(wanted)
@@ -164,7 +164,7 @@ def _require_offline(device: Device) -> None:
         raise Refusal(Code.CONFLICT, f"{device.name} is connected; stop its agent or revoke its token first")
 
 
-def _check(profile: DeviceProfile) -> None:
+def _check(profile: DeviceProfile, device: Device) -> None:
     """What the contract cannot say. Raises `Refusal` with `invalid_payload`."""
     if profile.time_zone is not None:
         try:
@@ -175,6 +175,11 @@ def _check(profile: DeviceProfile) -> None:
             ) from None
     for name, offset in profile.calibration.items():
         quantity = known_quantity(name)
+        if name not in device.readings and (quantity is None or quantity.name != name):
+            measured = ", ".join(sorted(device.readings)) or "nothing yet"
+            raise Refusal(
+                Code.INVALID_PAYLOAD, f"calibration: {device.name} measures no {name!r} (it measures {measured})"
+            )
         if quantity is not None and abs(offset) > (quantity.high - quantity.low) / 2:
             raise Refusal(
                 Code.INVALID_PAYLOAD,

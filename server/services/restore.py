@@ -55,4 +55,6 @@ def _note(registry: Registry, row: LoggedEvent) -> None:
     elif row.event == MODEL_TRAIN_PUB_PI.name:
         device.training = frames.training(row.device, parse(ModelTrain, body), at, row.cursor)
     elif (accessory := frames.accessory_of(row.event)) is not None:
-        device.note_status(accessory, parse(AccessoryStatus, body), at)
+        # What an earlier Pi under this name had and this one has not, is not there.
+        if any(info.accessory == accessory for info in device.infos):
+            device.note_status(accessory, parse(AccessoryStatus, body), at)

@@ -52,6 +52,9 @@ def test_calibration_is_added_once_and_on_record_and_a_chart_shows_it(tmp_path: 
         lowest = min(float(row.split(",")[-1]) for row in text.split()[1:])
         assert lowest < before - 13
         assert relay.cli("device", "set", "pi-1", "--calibrate", "temperature=500").returncode == 1
+        refused = relay.cli("device", "set", "pi-1", "--calibrate", "nonsense=3")
+        assert refused.returncode == 1
+        assert "nonsense" in refused.stderr
 
 
 def test_a_retired_device_is_kept_out_and_one_that_is_replaced_goes_on_under_the_new_name(tmp_path: Path) -> None:

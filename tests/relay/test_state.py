@@ -8,6 +8,7 @@ from server.services.restore import restore
 from server.state.accessory import MOST_ACCESSORIES
 from server.state.devices import Device, Registry
 from server.state.readings import MOST_QUANTITIES
+from server.storage.records import Device as StoredDevice
 from server.storage.records import LoggedEvent, State, to_ms
 from shared.clock import iso_utc
 from shared.contract.payloads import AccessoryStatus, DeviceProfile, PiHello, SensorData
@@ -76,6 +77,20 @@ def test_a_stored_event_that_cannot_be_read_does_not_keep_the_relay_from_startin
     registry = Registry({})
     restore(registry, State(devices=(), readings=(), events=tuple(rows)))
     assert registry.get("pi").record(LED).reported == AccessoryStatus.build(status=True)
+
+
+def test_an_accessory_that_an_earlier_pi_of_the_name_had_is_not_there() -> None:
+    clock = FakeClock()
+    at = to_ms(clock.now())
+    told = {"contract": "1.0", "accessories": [{"accessory": LED, "pin": 18}]}
+    body = '{"status":true,"accessory":"fan"}'
+    rows = (
+        LoggedEvent(1, "pi", "s", 1, "LED_status_pub_pi", at, at, '{"status":true}'),
+        LoggedEvent(2, "pi", "s", 2, "accessory_status_pub_pi/fan", at, at, body),
+    )
+    registry = Registry({})
+    restore(registry, State(devices=(StoredDevice("pi", at, at, told),), readings=(), events=rows))
+    assert [state.accessory for state in registry.get("pi").snapshot().accessories] == [LED]
 
 
 def test_names_that_never_end_do_not_fill_the_memory() -> None:

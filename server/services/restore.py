@@ -54,7 +54,6 @@ def _note(registry: Registry, row: LoggedEvent) -> None:
         device.note_motion(frames.motion(row.device, parse(Motion, body), row.cursor), at)
     elif row.event == MODEL_TRAIN_PUB_PI.name:
         device.training = frames.training(row.device, parse(ModelTrain, body), at, row.cursor)
-    elif (accessory := frames.accessory_of(row.event)) is not None:
+    elif (accessory := frames.accessory_of(row.event)) in {info.accessory for info in device.infos} and accessory:
         # What an earlier Pi under this name had and this one has not, is not there.
-        if any(info.accessory == accessory for info in device.infos):
-            device.note_status(accessory, parse(AccessoryStatus, body), at)
+        device.note_status(accessory, parse(AccessoryStatus, body), at)

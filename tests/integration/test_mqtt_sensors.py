@@ -85,8 +85,7 @@ def test_nothing_is_lost_when_broker_and_relay_are_killed(tmp_path: Path) -> Non
                 sent += 50
                 relay = processes.start_relay(tmp_path / "relay", port=relay.port, MQTT__URL=mosquitto.url)
             else:
-                wait_for("it is saved", lambda: True)
-                mosquitto.stop()
+                mosquitto.kill()
                 mosquitto.start()
         wait_for("all are there", lambda: stored(relay, "a") >= sent, 30)
         assert stored(relay, "a") == sent
@@ -111,3 +110,25 @@ def test_what_the_broker_keeps_is_stored_once_and_never_as_a_value_of_now(tmp_pa
                 wait_for("what was kept", lambda relay=relay: stored(relay, "timed") and stored(relay, "numbered"))
                 assert [stored(relay, name) for name in ("untold", "timed", "numbered")] == [0, 1, 1]
         assert "dead letter" not in relay.process.log
+
+
+def test_a_broker_with_tls_is_trusted_by_its_certificate_alone(tmp_path: Path) -> None:
+    with broker(tmp_path / "broker", tls=True) as mosquitto:
+        settings = {"MQTT__URL": mosquitto.url, "MQTT__CA_FILE": str(mosquitto.ca_file)}
+        with processes.relay(tmp_path / "relay", **settings) as relay:
+            wait_for("the broker is connected", lambda: relay.get("/websocket/status")["brokerConnected"])
+            mosquitto.publish("sensor/data/aht21", message("a", 1))
+            wait_for("it is there", lambda: stored(relay, "a") == 1)
+        with processes.relay(tmp_path / "other", MQTT__URL=mosquitto.url) as relay:
+            # Without the certificate nobody is trusted; the relay serves all the same.
+            mosquitto.publish("sensor/data/aht21", message("a", 2))
+            assert relay.http("GET", "/healthz")[0] == 200
+            assert relay.get("/websocket/status")["brokerConnected"] is False
+    wrong = {
+        "STATE_DIRECTORY": str(tmp_path),
+        "PI_RELAY_MQTT__URL": mosquitto.url,
+        "PI_RELAY_MQTT__CA_FILE": "/no/such/file",
+    }
+    process = processes.start("server", ["serve", "--demo", "--port", "0"], wrong)
+    assert process.finish() == 2
+    assert "mqtt.ca_file" in process.log

@@ -1,5 +1,7 @@
 """The live view in a terminal."""
 
+import os
+import signal
 import time
 from typing import Annotated
 
@@ -49,6 +51,9 @@ def watch(
 
 
 def _print_json(feed: Client) -> None:
+    # There is nothing to put in order, and each line is written whole: Ctrl-C must not wait for a lock that it may have
+    # interrupted.
+    signal.signal(signal.SIGINT, lambda *_: os._exit(0))
     away = False
     while True:
         for event in feed.events(1.0):

@@ -33,7 +33,9 @@ def test_whatever_dies_every_event_is_stored_once_or_declared_lost(tmp_path: Pat
     assert run.account.resends > 0
     assert len(run.lives["agent"]) > KILLS
     assert max(waiting for _, _, _, waiting in run.samples) > 10
-    assert sum(wreck.lost for wreck in run.wrecks) > 0
+    # What damage hits is chance: mostly events, at times a page without any. The relay must serve again in any case.
+    assert run.wrecks
+    assert all(wreck.restored_s is not None for wreck in run.wrecks)
     impossible = {one.fault.kind for one in run.injected if one.trouble}
     assert impossible <= {Kind.FULL_AGENT, Kind.FULL_RELAY, Kind.LINK_DOWN}
 

@@ -19,7 +19,7 @@ import server.cli
 from pi_agent.settings import AgentSettings
 from shared import settings
 from tests.support import processes
-from tests.support.processes import RelayProcess
+from tests.support.processes import RelayProcess, wait_for
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -230,5 +230,6 @@ def routes(row: str) -> Iterator[tuple[str, str]]:
 @pytest.mark.integration
 def test_history_is_exported_in_both_forms(relay: RelayProcess) -> None:
     for form in re.findall(r"`\.(csv|ndjson)`", README):
-        status, text = relay.http("GET", f"/api/devices/demo-pi/readings.{form}?quantity=temperature")
-        assert (status, "temperature" in text) == (200, True)
+        path = f"/api/devices/demo-pi/readings.{form}?quantity=temperature"
+        wait_for("a reading is stored", lambda path=path: relay.http("GET", path)[0] == 200)
+        assert "temperature" in relay.get(path)

@@ -82,11 +82,11 @@ def local_text(moment: datetime) -> str:
     return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
-def unix_ms(moment: datetime) -> int:
+def to_ms(moment: datetime) -> int:
     """`moment` in milliseconds since 1970, UTC."""
     return (moment - _EPOCH) // _MS
 
 
-def iso_ms(at_ms: int) -> str:
-    """So many milliseconds after 1970, as `iso_utc` writes it. Raises `OverflowError` outside the years 1 to 9999."""
-    return iso_utc(_EPOCH + timedelta(milliseconds=at_ms))
+def from_ms(at_ms: int) -> datetime:
+    """The moment `at_ms` milliseconds after 1970. Raises `OverflowError` outside the years 1 to 9999."""
+    return _EPOCH + timedelta(milliseconds=at_ms)

@@ -14,8 +14,7 @@ from server.state.devices import Device, Registry
 from server.storage.availability import Availability as Change
 from server.storage.availability import AvailabilityStore
 from server.storage.behind import WriteBehind
-from server.storage.records import from_ms, to_ms
-from shared.clock import Clock, iso_utc, monotonic_s
+from shared.clock import Clock, from_ms, iso_utc, monotonic_s, to_ms
 from shared.contract.events import ACCESSORY_STATUS_PUB_CLIENT, DEVICE_STATUS_PUB_CLIENT
 from shared.contract.payloads import Absence, DeviceStatus
 

@@ -19,9 +19,9 @@ from server.services.replay import LiveFrames
 from server.state.devices import Device, Registry
 from server.storage.bridge import Outcome
 from server.storage.recorder import Recorder
-from server.storage.records import Drop, Event, Stored, to_ms
+from server.storage.records import Drop, Event, Stored
 from server.storage.ticket import Ticket
-from shared.clock import Clock, iso_utc, parse_iso_utc
+from shared.clock import Clock, iso_utc, parse_iso_utc, to_ms
 from shared.contract.events import (
     ACCESSORY_STATUS_PUB_CLIENT,
     DROP_PUB_PI,

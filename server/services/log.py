@@ -11,8 +11,7 @@ from server.services import frames
 from server.services.commands.entry import result_of
 from server.storage.commands import CommandBook, CommandRow
 from server.storage.log import KINDS, MAX_ENTRIES, Entry, Log, Position
-from server.storage.records import from_ms
-from shared.clock import iso_utc
+from shared.clock import from_ms, iso_utc
 from shared.contract.payloads import AccessoryState, Alert, DeviceStatus, parse
 from shared.errors import Code, Refusal
 from shared.wire import StrictJson

@@ -1,7 +1,6 @@
 """The relay's time, in which commands end: milliseconds that never go back while the relay runs."""
 
-from server.storage.records import to_ms
-from shared.clock import Clock
+from shared.clock import Clock, to_ms
 
 
 class RelayTime:

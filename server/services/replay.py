@@ -11,8 +11,9 @@ from server.fanout.broadcast import Broadcast
 from server.services import frames
 from server.storage.history import History
 from server.storage.recorder import Recorder
-from server.storage.records import Event, LoggedEvent, from_ms
+from server.storage.records import Event, LoggedEvent
 from server.storage.ticket import Ticket
+from shared.clock import from_ms
 from shared.contract.events import ERROR_PUB_CLIENT
 from shared.contract.payloads import Ack, ErrorBody, Payload
 from shared.contract.spec import EventSpec

@@ -4,8 +4,8 @@ import logging
 
 from server.services import frames
 from server.state.devices import Registry
-from server.storage.records import LoggedEvent, State, from_ms
-from shared.clock import iso_utc
+from server.storage.records import LoggedEvent, State
+from shared.clock import from_ms, iso_utc
 from shared.contract.events import MODEL_TRAIN_PUB_PI, MOTION_PUB_PI, SENSOR_DATA_PUB_PI
 from shared.contract.payloads import AccessoryStatus, ModelTrain, Motion, PiHello, SensorData, parse
 from shared.errors import Refusal

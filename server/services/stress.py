@@ -10,13 +10,13 @@ from server.services.calibration import calibrated
 from server.services.ingest import Ingest
 from server.services.presence import Presence
 from server.state.devices import Registry
-from server.storage.records import LoggedEvent, to_ms
+from server.storage.records import LoggedEvent
 from server.storage.rounds import Rounds
 from server.stress.alerts import Alert, AlertPolicy
 from server.stress.predictor import Label, Prediction, StressPredictor, TreePredictor, label_of
 from server.stress.readings import Reading
 from server.stress.trees import ModelRefused, load
-from shared.clock import iso_utc, local_text
+from shared.clock import iso_utc, local_text, to_ms
 from shared.contract.door_payloads import StressPrediction, StressReading, StressSample
 from shared.contract.payloads import Quality, QualityState, SensorData, parse
 from shared.errors import Code

@@ -8,9 +8,8 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 
 from server.rules import Rule, encode
 from server.storage.engine import Database
-from server.storage.records import to_ms
 from server.storage.tables import alert_rules, alerts, notifications
-from shared.clock import Clock, parse_iso_utc
+from shared.clock import Clock, parse_iso_utc, to_ms
 from shared.contract.payloads import Alert, AlertState
 
 WAITING, SENT, DEAD = "waiting", "sent", "dead"

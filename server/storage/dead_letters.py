@@ -4,9 +4,8 @@ from msgspec import Struct
 from sqlalchemy import Connection, delete, func, insert, select
 
 from server.storage.engine import Database
-from server.storage.records import from_ms, to_ms
 from server.storage.tables import dead_letters
-from shared.clock import Clock, iso_utc
+from shared.clock import Clock, from_ms, iso_utc, to_ms
 from shared.errors import Refusal
 
 _KEPT = 1_000

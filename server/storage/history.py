@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import msgspec
 from sqlalchemy import ColumnElement, Connection, Select, select, true
 
-from server.storage import chart, records
+from server.storage import chart
 from server.storage.chart import Chart
 from server.storage.completeness import StreamLedger, stream_records
 from server.storage.engine import Database
@@ -15,6 +15,7 @@ from server.storage.failures import DatabaseFailed
 from server.storage.fold import highest_given, marks_of
 from server.storage.records import Device, LastValue, LoggedEvent, State
 from server.storage.tables import devices, events, last_readings, latest, series, streams
+from shared import clock
 from shared.clock import Clock
 from shared.contract.events import SENSOR_DATA_PUB_PI
 from shared.contract.payloads import SensorData
@@ -43,7 +44,7 @@ class History:
         Raises `Refusal`: `unknown_device`, `unknown_quantity`, `invalid_payload`.
         """
         self._settle()
-        now_ms = records.to_ms(self._clock.now())
+        now_ms = clock.to_ms(self._clock.now())
         dialect = self._database.dialect
         return self._database.read(
             lambda connection: chart.draw(dialect, connection, device, quantity, (from_ms, to_ms), points, now_ms)

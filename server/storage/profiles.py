@@ -7,9 +7,8 @@ import msgspec
 from sqlalchemy import Connection, delete, insert, select, update
 
 from server.storage.engine import Database
-from server.storage.records import to_ms
 from server.storage.tables import profile_changes, profiles
-from shared.clock import Clock
+from shared.clock import Clock, to_ms
 from shared.contract.payloads import DeviceProfile, parse
 
 

@@ -25,11 +25,11 @@ from server.storage.engine import Database, Link
 from server.storage.failures import Damaged, DatabaseFailed, KeyTaken, RowRefused
 from server.storage.group import Group
 from server.storage.ledger import Ledger
-from server.storage.records import Event, Stored, to_ms
+from server.storage.records import Event, Stored
 from server.storage.reload import Snapshot
 from server.storage.tables import events
 from server.storage.ticket import Promise, Ticket
-from shared.clock import Clock, monotonic_s
+from shared.clock import Clock, monotonic_s, to_ms
 from shared.errors import Code, Refusal
 
 __all__ = ["Limits", "Recorder", "Ticket"]

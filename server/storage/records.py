@@ -2,25 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 
 from msgspec import Struct
 
-from shared.clock import iso_utc
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MS = timedelta(milliseconds=1)
-
-
-def to_ms(moment: datetime) -> int:
-    """`moment` in milliseconds since 1970."""
-    return (moment - _EPOCH) // _MS
-
-
-def from_ms(at_ms: int) -> datetime:
-    """The moment `at_ms` milliseconds after 1970."""
-    return _EPOCH + timedelta(milliseconds=at_ms)
+from shared.clock import from_ms, iso_utc
 
 
 class Drop(Struct, frozen=True, gc=False):

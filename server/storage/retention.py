@@ -15,7 +15,6 @@ from server.settings import Keep, RetentionPolicy
 from server.storage.engine import Database, Progress, silent
 from server.storage.failures import DiskFull
 from server.storage.fold import marks_of, set_mark
-from server.storage.records import to_ms
 from server.storage.space import Reserve
 from server.storage.tables import (
     alerts,
@@ -30,7 +29,7 @@ from server.storage.tables import (
     readings,
     series,
 )
-from shared.clock import Clock
+from shared.clock import Clock, to_ms
 
 log = logging.getLogger(__name__)
 

@@ -14,9 +14,8 @@ from sqlalchemy import Connection, insert, select, update
 from server.storage.bridge import Outcome
 from server.storage.engine import Database, Link
 from server.storage.failures import KeyTaken
-from server.storage.records import from_ms, to_ms
 from server.storage.tables import tokens
-from shared.clock import Clock, iso_utc
+from shared.clock import Clock, from_ms, iso_utc, to_ms
 from shared.contract.payloads import DeviceId, Label
 from shared.errors import Code, Refusal
 

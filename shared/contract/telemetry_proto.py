@@ -11,7 +11,7 @@ from typing import Any, Final
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import DecodeError
 
-from shared.clock import iso_ms, parse_iso_utc, unix_ms
+from shared.clock import from_ms, iso_utc, parse_iso_utc, to_ms
 from shared.contract.door_payloads import TelemetryPacket
 from shared.errors import Code, Refusal
 
@@ -81,7 +81,7 @@ def encode(packet: TelemetryPacket) -> bytes:
     """`packet` on the wire. A value that is null has no place there and is left out."""
     message = _Message(
         source=packet.source or "",
-        time_ms=unix_ms(parse_iso_utc(packet.time)) if packet.time else 0,
+        time_ms=to_ms(parse_iso_utc(packet.time)) if packet.time else 0,
         seq=packet.seq or 0,
         values={name: value for name, value in (packet.values or {}).items() if value is not None},
     )
@@ -100,7 +100,7 @@ def decode(data: bytes) -> TelemetryPacket:
     if wrong := next((name for name, value in values.items() if not math.isfinite(value)), None):
         raise Refusal(Code.INVALID_PAYLOAD, f"`values[{wrong[:64]}]` is not finite")
     try:
-        time = iso_ms(message.time_ms) if message.time_ms else None
+        time = iso_utc(from_ms(message.time_ms)) if message.time_ms else None
     except (OverflowError, ValueError):
         raise Refusal(Code.INVALID_PAYLOAD, f"`time_ms` is no time: {message.time_ms}") from None
     return TelemetryPacket.build(

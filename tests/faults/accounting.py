@@ -4,8 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 
-from server.storage.records import to_ms
-from shared.clock import parse_iso_utc
+from shared.clock import parse_iso_utc, to_ms
 from shared.contract.events import DROP_PUB_PI, SENSOR_DATA_PUB_PI
 from tests.faults.fingerprint import fingerprint
 from tests.faults.journal import Book, Fate, Key, Made

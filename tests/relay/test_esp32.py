@@ -19,11 +19,11 @@ from server.security.identity import Identity, Role
 from server.security.rate import RateLimit
 from server.services.stress import StressMonitor, shipped_predictor
 from server.state.devices import Registry
-from server.storage.records import LoggedEvent, to_ms
+from server.storage.records import LoggedEvent
 from server.stress.alerts import AlertPolicy
 from server.stress.predictor import Prediction, StressPredictor, label_of
 from server.stress.readings import Reading, Reason
-from shared.clock import parse_iso_utc
+from shared.clock import parse_iso_utc, to_ms
 from shared.contract.door_events import (
     CLIENT_STATS,
     DATA_RECEIVED,

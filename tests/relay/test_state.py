@@ -9,8 +9,8 @@ from server.state.accessory import MOST_ACCESSORIES
 from server.state.devices import Device, Registry
 from server.state.readings import MOST_QUANTITIES
 from server.storage.records import Device as StoredDevice
-from server.storage.records import LoggedEvent, State, to_ms
-from shared.clock import iso_utc
+from server.storage.records import LoggedEvent, State
+from shared.clock import iso_utc, to_ms
 from shared.contract.payloads import AccessoryStatus, DeviceProfile, PiHello, SensorData
 from shared.errors import Code, Refusal
 from tests.support.clock import FakeClock

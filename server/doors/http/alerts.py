@@ -16,8 +16,7 @@ from server.rules import Rule, RuleName
 from server.security.identity import Gatekeeper, Role
 from server.services.alerts.service import Alerts
 from server.storage.alerts import Notification
-from server.storage.records import from_ms
-from shared.clock import iso_utc
+from shared.clock import from_ms, iso_utc
 from shared.contract.payloads import Alert, AlertState, Count, DeviceId, parse
 from shared.errors import Code, Refusal
 from shared.wire import StrictJson

@@ -14,8 +14,7 @@ from server.security.identity import Gatekeeper, Role
 from server.state.devices import Registry
 from server.storage.export import ExportFormat
 from server.storage.history import History
-from server.storage.records import to_ms
-from shared.clock import Clock, parse_iso_utc
+from shared.clock import Clock, parse_iso_utc, to_ms
 from shared.contract.payloads import Count, Label
 from shared.contract.quantities import QUANTITIES
 from shared.errors import Code, Refusal

@@ -14,8 +14,7 @@ from server.rules import AlertSettings, Target
 from server.services.alerts import courier
 from server.storage.alerts import DEAD, SENT, WAITING, AlertStore, Notification
 from server.storage.behind import WriteBehind
-from server.storage.records import to_ms
-from shared.clock import Clock, iso_utc, monotonic_s
+from shared.clock import Clock, iso_utc, monotonic_s, to_ms
 from shared.contract.payloads import Alert, AlertState
 
 log = logging.getLogger(__name__)

@@ -5,8 +5,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from server.storage.commands import CommandRow
-from server.storage.records import from_ms
-from shared.clock import iso_utc
+from shared.clock import from_ms, iso_utc
 from shared.contract.payloads import (
     FINAL_STATES,
     AccessoryStatus,

@@ -11,9 +11,8 @@ from server.services.relay_time import RelayTime
 from server.state.devices import Registry
 from server.storage.bridge import Outcome as Kept
 from server.storage.commands import CommandBook
-from server.storage.records import to_ms
 from server.storage.ticket import Promise
-from shared.clock import Clock, iso_utc, monotonic_s
+from shared.clock import Clock, iso_utc, monotonic_s, to_ms
 from shared.contract.events import COMMAND_RESULT_PUB_CLIENT
 from shared.contract.payloads import Action, Cause, CommandRequest, CommandResult, CommandState
 from shared.errors import Code, Refusal

@@ -10,8 +10,7 @@ from server.services.commands.service import Commands
 from server.services.relay_time import RelayTime
 from server.state.devices import Registry
 from server.storage.commands import Answer, CommandBook, CommandRow
-from server.storage.records import from_ms, to_ms
-from shared.clock import Clock, monotonic_s
+from shared.clock import Clock, from_ms, monotonic_s, to_ms
 from shared.contract.payloads import PASSIVE, AccessoryStatus, Action, CommandState, parse
 from shared.errors import Code, Refusal
 from shared.wire import StrictJson

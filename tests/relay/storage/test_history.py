@@ -16,8 +16,9 @@ from server.storage.failures import DiskFull
 from server.storage.fold import HOUR_MS, MINUTE_MS, set_mark
 from server.storage.history import History
 from server.storage.recorder import Recorder
-from server.storage.records import Drop, to_ms
+from server.storage.records import Drop
 from server.storage.tables import events
+from shared.clock import to_ms
 from shared.errors import Code, Refusal
 from tests.relay.storage.building import START_MS, event, record
 from tests.support.clock import FakeClock

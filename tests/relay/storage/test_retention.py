@@ -5,10 +5,10 @@ from sqlalchemy import func, select
 
 from server.settings import Keep, RetentionPolicy
 from server.storage.fold import HOUR_MS, MINUTE_MS
-from server.storage.records import to_ms
 from server.storage.retention import DAY_MS, Retention
 from server.storage.space import disk_space
 from server.storage.tables import events, hours, minutes, readings, series
+from shared.clock import to_ms
 from shared.errors import Code, Refusal
 from tests.relay.storage.building import event, record
 

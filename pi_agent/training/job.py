@@ -14,10 +14,11 @@ import msgspec
 
 from pi_agent.training.climate import Series
 from pi_agent.training.messages import LONGEST_LINE, Curve, Failed, Finished, Line, Order, Progress, Skipped
-from pi_agent.training.model import ForecastModel, ModelRefused, check
+from pi_agent.training.model import ForecastModel, check
 from pi_agent.training.store import is_full
 from shared.clock import Clock, monotonic_s
 from shared.contract.payloads import TrainingPhase, TrainingReason
+from shared.model_file import ModelRefused
 
 COMMAND: Final = (sys.executable, "-m", "pi_agent.training.child")
 TIMEOUT_S: Final = 180.0

@@ -1,8 +1,6 @@
 """A trained model at rest: JSON numbers, a schema version, the feature list's hash, a SHA-256; never a pickle."""
 
-import hashlib
 import math
-from enum import StrEnum
 from typing import Annotated, Final
 
 import msgspec
@@ -10,6 +8,7 @@ from msgspec import Meta, Struct
 
 from pi_agent.training.features import HASH, NAMES, Features
 from pi_agent.training.ridge import Plane
+from shared.model_file import ModelRefused, ModelTrouble, require_schema, seal_bytes, unseal_tree
 
 SCHEMA: Final = 1
 MOST_BYTES: Final = 256 * 1024
@@ -17,24 +16,6 @@ MOST_BYTES: Final = 256 * 1024
 Share = Annotated[float, Meta(ge=0, le=1)]
 Finite = Annotated[float, Meta(ge=-1e9, le=1e9)]
 Positive = Annotated[float, Meta(ge=0, le=1e9)]
-
-
-class ModelTrouble(StrEnum):
-    """Why a model file is refused."""
-
-    UNREADABLE = "model_unreadable"
-    CORRUPT = "model_corrupt"
-    FOREIGN = "model_foreign"
-    OTHER_SCHEMA = "model_other_schema"
-    OTHER_FEATURES = "model_other_features"
-
-
-class ModelRefused(Exception):
-    """A model that must not serve. `trouble` is stable; the message tells people what is wrong."""
-
-    def __init__(self, trouble: ModelTrouble, message: str) -> None:
-        self.trouble = trouble
-        super().__init__(f"{trouble}: {message}")
 
 
 class Horizon(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -92,39 +73,21 @@ class Forecast(Struct, frozen=True):
     high: float
 
 
-class _Sealed(Struct, frozen=True):
-    """The file: the model's very bytes, and their hash."""
-
-    sha256: str
-    model: msgspec.Raw
-
-
 def seal(model: ForecastModel) -> bytes:
     """`model` as a file. Raises `ModelRefused` for one that could not be loaded again."""
     body = msgspec.json.encode(model)
     check(msgspec.json.decode(body))
-    return msgspec.json.encode(_Sealed(hashlib.sha256(body).hexdigest(), msgspec.Raw(body))) + b"\n"
+    return seal_bytes(body)
 
 
 def unseal(data: bytes) -> ForecastModel:
     """The model of a file. Raises `ModelRefused`."""
-    try:
-        sealed = msgspec.json.decode(data[: MOST_BYTES + 1], type=_Sealed)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        trouble = ModelTrouble.FOREIGN if isinstance(error, msgspec.ValidationError) else ModelTrouble.CORRUPT
-        raise ModelRefused(trouble, str(error)) from None
-    if hashlib.sha256(bytes(sealed.model)).hexdigest() != sealed.sha256:
-        raise ModelRefused(ModelTrouble.CORRUPT, "its SHA-256 is another one")
-    return check(msgspec.json.decode(bytes(sealed.model)))
+    return check(unseal_tree(data[: MOST_BYTES + 1]))
 
 
 def check(tree: object) -> ForecastModel:
     """`tree`, decoded JSON, as a model that this program can serve. Raises `ModelRefused`."""
-    schema = tree.get("schema") if isinstance(tree, dict) else None
-    if not isinstance(schema, int):
-        raise ModelRefused(ModelTrouble.FOREIGN, "it names no schema")
-    if schema != SCHEMA:
-        raise ModelRefused(ModelTrouble.OTHER_SCHEMA, f"schema {schema}; this program knows {SCHEMA}")
+    require_schema(tree, SCHEMA)
     try:
         model = msgspec.convert(tree, ForecastModel)
     except msgspec.ValidationError as error:

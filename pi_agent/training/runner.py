@@ -9,11 +9,12 @@ from typing import Any, Final
 
 from pi_agent.training.climate import SLOTS_PER_DAY, Series, slot_begin
 from pi_agent.training.job import Outcome, run_child
-from pi_agent.training.model import ForecastModel, ModelRefused
+from pi_agent.training.model import ForecastModel
 from pi_agent.training.store import ModelStore, is_full
 from pi_agent.training.trainer import MOST_DAYS
 from shared.clock import Clock, monotonic_s
 from shared.contract.payloads import TrainingPhase, TrainingReason, TrainingTrigger
+from shared.model_file import ModelRefused
 
 log = logging.getLogger(__name__)
 

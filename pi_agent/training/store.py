@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from pi_agent.training.model import MOST_BYTES, ForecastModel, ModelRefused, ModelTrouble, seal, unseal
+from pi_agent.training.model import MOST_BYTES, ForecastModel, seal, unseal
+from shared.model_file import ModelRefused, ModelTrouble
 
 log = logging.getLogger(__name__)
 

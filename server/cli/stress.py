@@ -14,6 +14,7 @@ from server.cli.options import EXIT_FAILED, EXIT_USAGE, AsJson, fail, out
 from server.cli.progress import bars
 from server.stress import trees
 from server.stress.recordings import TrainingRefused, TrainingTrouble, examples, read_csv
+from shared.model_file import ModelRefused
 
 # What needs scikit-learn is imported by the command that needs it: the relay runs without.
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ def evaluate(
 def _errors() -> Iterator[None]:
     try:
         yield
-    except (TrainingRefused, trees.ModelRefused) as refused:
+    except (TrainingRefused, ModelRefused) as refused:
         fail(str(refused), EXIT_FAILED)
     except OSError as error:
         fail(f"the model could not be written: {error.strerror or error}", EXIT_FAILED)

@@ -15,11 +15,12 @@ from server.storage.rounds import Rounds
 from server.stress.alerts import Alert, AlertPolicy
 from server.stress.predictor import Label, Prediction, StressPredictor, TreePredictor, label_of
 from server.stress.readings import Reading
-from server.stress.trees import ModelRefused, load
+from server.stress.trees import load
 from shared.clock import iso_utc, local_text, to_ms
 from shared.contract.door_payloads import StressPrediction, StressReading, StressSample
 from shared.contract.payloads import Quality, QualityState, SensorData, parse
 from shared.errors import Code
+from shared.model_file import ModelRefused
 from shared.wire import StrictJson
 
 log = logging.getLogger(__name__)

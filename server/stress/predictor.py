@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
 from server.stress.readings import Reading, Reason
-from server.stress.trees import ModelRefused, StressModel, load
+from server.stress.trees import StressModel, load
 from server.stress.windows import MOST_WEARERS, Windows
+from shared.model_file import ModelRefused
 
 MILD_FROM: Final = 0.5
 HIGH_FROM: Final = 0.7

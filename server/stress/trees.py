@@ -8,7 +8,6 @@ import hashlib
 import math
 import os
 from collections.abc import Sequence
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -17,6 +16,7 @@ from msgspec import Meta, Struct
 
 from server.stress import windows
 from server.stress.claims import Claims, Count
+from shared.model_file import ModelRefused, ModelTrouble, require_schema, seal_bytes, unseal_tree
 
 SCHEMA: Final = 1
 MOST_BYTES: Final = 100_000
@@ -25,24 +25,6 @@ SHIPPED: Final = Path(__file__).with_name("model.json")
 
 Finite = Annotated[float, Meta(ge=-1e9, le=1e9)]
 Positive = Annotated[float, Meta(gt=0, le=1e9)]
-
-
-class ModelTrouble(StrEnum):
-    """Why a model file is refused."""
-
-    UNREADABLE = "model_unreadable"
-    CORRUPT = "model_corrupt"
-    FOREIGN = "model_foreign"
-    OTHER_SCHEMA = "model_other_schema"
-    OTHER_FEATURES = "model_other_features"
-
-
-class ModelRefused(Exception):
-    """A model that must not serve. `trouble` is stable; the message tells people what is wrong."""
-
-    def __init__(self, trouble: ModelTrouble, message: str) -> None:
-        self.trouble = trouble
-        super().__init__(f"{trouble}: {message}")
 
 
 class Tree(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -108,17 +90,9 @@ class StressModel(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         return hashlib.sha256(msgspec.json.encode(self)).hexdigest()[:12]
 
 
-class _Sealed(Struct, frozen=True):
-    """The file: the model's very bytes, and their hash."""
-
-    sha256: str
-    model: msgspec.Raw
-
-
 def seal(model: StressModel) -> bytes:
     """`model` as a file. Raises `ModelRefused` for one that could not be loaded again."""
-    body = msgspec.json.encode(model)
-    data = msgspec.json.encode(_Sealed(hashlib.sha256(body).hexdigest(), msgspec.Raw(body))) + b"\n"
+    data = seal_bytes(msgspec.json.encode(model))
     unseal(data)
     return data
 
@@ -127,21 +101,8 @@ def unseal(data: bytes) -> StressModel:
     """The model of a file. Raises `ModelRefused`."""
     if len(data) > MOST_BYTES:
         raise ModelRefused(ModelTrouble.FOREIGN, f"it is longer than {MOST_BYTES} bytes")
-    try:
-        sealed = msgspec.json.decode(data, type=_Sealed)
-        body = bytes(sealed.model)
-        tree = msgspec.json.decode(body)
-    except msgspec.ValidationError as error:
-        raise ModelRefused(ModelTrouble.FOREIGN, str(error)) from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ModelRefused(ModelTrouble.CORRUPT, str(error)) from None
-    if hashlib.sha256(body).hexdigest() != sealed.sha256:
-        raise ModelRefused(ModelTrouble.CORRUPT, "its SHA-256 is another one")
-    schema = tree.get("schema") if isinstance(tree, dict) else None
-    if not isinstance(schema, int):
-        raise ModelRefused(ModelTrouble.FOREIGN, "it names no schema")
-    if schema != SCHEMA:
-        raise ModelRefused(ModelTrouble.OTHER_SCHEMA, f"schema {schema}; this program knows {SCHEMA}")
+    tree = unseal_tree(data)
+    require_schema(tree, SCHEMA)
     if tree.get("features") != windows.HASH:
         raise ModelRefused(ModelTrouble.OTHER_FEATURES, "it was trained on other features; train it anew")
     try:

@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pi_agent.training.features import HASH, NAMES
-from pi_agent.training.model import ForecastModel, Horizon, ModelRefused, ModelTrouble, seal, unseal
+from pi_agent.training.model import ForecastModel, Horizon, seal, unseal
 from pi_agent.training.store import KEPT, ModelStore
+from shared.model_file import ModelRefused, ModelTrouble
 
 
 def model(**changed: Any) -> ForecastModel:

@@ -8,7 +8,8 @@ from server.stress import readings, windows
 from server.stress.predictor import HIGH_FROM, MILD_FROM, Label
 from server.stress.readings import Reason
 from server.stress.recordings import COLUMNS
-from server.stress.trees import ModelTrouble, load
+from server.stress.trees import load
+from shared.model_file import ModelTrouble
 from tests.support import stress_card
 
 CARD = stress_card.FILE.read_text(encoding="utf-8")

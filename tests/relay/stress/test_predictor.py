@@ -10,8 +10,8 @@ import pytest
 from server.stress import trees
 from server.stress.predictor import Label, Prediction, StressPredictor, TreePredictor, label_of
 from server.stress.readings import Reason
-from server.stress.trees import ModelRefused, ModelTrouble
 from server.stress.windows import WARM_UP_S
+from shared.model_file import ModelRefused, ModelTrouble
 from tests.relay.stress.people import calm, person
 from tests.relay.stress.test_trees import MODEL
 

@@ -14,8 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from server.stress import trees
-from server.stress.trees import ModelRefused, ModelTrouble, StressModel, Tree
+from server.stress.trees import StressModel, Tree
 from server.stress.windows import HASH, NAMES
+from shared.model_file import ModelRefused, ModelTrouble
 
 STUMP = Tree(feature=(3,), threshold=(0.5,), yes=(-1,), no=(-2,), leaf=(-2.0, 2.0))
 MODEL = StressModel(

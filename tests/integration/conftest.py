@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.support import browser as browsers
 from tests.support import processes
 from tests.support.processes import Process, RelayProcess
 
@@ -29,4 +31,11 @@ def agent(relay: RelayProcess, tmp_path_factory: pytest.TempPathFactory) -> Iter
     """A simulated agent `pi-1` at that relay."""
     with processes.agent(tmp_path_factory.mktemp("agent"), relay.url) as running:
         processes.wait_for("the agent reports", lambda: relay.device("pi-1").get("accessories"))
+        yield running
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """A Chromium without a window."""
+    with browsers.launched() as running:
         yield running

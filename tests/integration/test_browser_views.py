@@ -142,12 +142,6 @@ Joined = tuple[ScriptedRelay, Any]
 Joins = Callable[..., Joined]
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with browsers.launched() as running:
-        yield running
-
-
 @pytest.fixture
 def join(browser: Any) -> Iterator[Joins]:
     """Open the page at a relay that knows these devices and alerts."""

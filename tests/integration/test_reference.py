@@ -33,12 +33,6 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with browsers.launched() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RelayProcess]:
     """A relay with a broker, an agent, a command and an alert that are on record."""
     base = tmp_path_factory.mktemp("house")

@@ -14,6 +14,8 @@ FLAGS = (
     "--disable-background-networking",
     "--disable-component-update",
 )
+PATIENCE_MS = 20_000
+"""How long a page may take to show what it must: machines are noisy, and what is right at last is right."""
 
 
 def chromium() -> str | None:
@@ -29,8 +31,9 @@ def built() -> bool:
 @contextmanager
 def launched() -> Iterator[Any]:
     """A running browser without a window."""
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
         running = playwright.chromium.launch(executable_path=chromium(), args=list(FLAGS))
         yield running

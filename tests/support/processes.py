@@ -169,8 +169,10 @@ def start_relay(state: Path, *, port: int = 0, demo: bool = True, **environ: str
     return RelayProcess(process, wait_for("the relay is ready", url, START_S), state)
 
 
-def start_agent(state: Path, url: str, device: str = "pi-1", **environ: str) -> Process:
-    """A simulated agent that samples ten times a second."""
+def start_agent(
+    state: Path, url: str, device: str = "pi-1", surroundings: Mapping[str, str] | None = None, **environ: str
+) -> Process:
+    """A simulated agent that samples ten times a second. `environ` are settings, `surroundings` other variables."""
     state.mkdir(parents=True, exist_ok=True)
     settings = {
         "RELAY__URL": url,
@@ -183,9 +185,8 @@ def start_agent(state: Path, url: str, device: str = "pi-1", **environ: str) -> 
         "TRAINING__NIGHTLY": "false",
         **environ,
     }
-    return start(
-        "pi_agent", ["run"], {"STATE_DIRECTORY": str(state), **{f"PI_AGENT_{k}": v for k, v in settings.items()}}
-    )
+    variables = {f"PI_AGENT_{name}": value for name, value in settings.items()}
+    return start("pi_agent", ["run"], {"STATE_DIRECTORY": str(state), **(surroundings or {}), **variables})
 
 
 @contextmanager
@@ -198,8 +199,8 @@ def relay(state: Path, **options: Any) -> Iterator[RelayProcess]:
 
 
 @contextmanager
-def agent(state: Path, url: str, device: str = "pi-1", **environ: str) -> Iterator[Process]:
-    running = start_agent(state, url, device, **environ)
+def agent(state: Path, url: str, device: str = "pi-1", **options: Any) -> Iterator[Process]:
+    running = start_agent(state, url, device, **options)
     try:
         yield running
     finally:

@@ -21,7 +21,17 @@ from tests.support.processes import RelayProcess
 
 pytestmark = pytest.mark.integration
 
-HOUR = str(datetime.now(UTC).astimezone().hour)
+HOUR = 12
+
+
+def midday() -> dict[str, str]:
+    """The environment of an agent in a place where it is half past twelve now: in no test does the hour end."""
+    now = datetime.now(UTC)
+    west, minutes = divmod(abs(ahead := now.hour * 60 + now.minute - (HOUR * 60 + 30)), 60)
+    return {"TZ": f"TST{'-' if ahead < 0 else ''}{west:02}:{minutes:02}"}
+
+
+NIGHTLY = {"TRAINING__NIGHTLY": "true", "TRAINING__HOUR": str(HOUR)}
 
 
 @pytest.fixture
@@ -52,7 +62,7 @@ def test_pages_see_a_job_from_its_start_to_its_plot(relay: RelayProcess, told: A
     for number in range(len(series)):
         history.add(series.start + number, series.temperature[number], series.humidity[number])
     history.close()
-    with processes.agent(state, relay.url, TRAINING__NIGHTLY="true", TRAINING__HOUR=HOUR) as agent:
+    with processes.agent(state, relay.url, surroundings=midday(), **NIGHTLY) as agent:
         processes.wait_for("the end of a job", lambda: [one for one in steps(told) if not one["status"]], 60)
         seen = [parse(ClientModelTrain, body) for body in steps(told)]
         assert [one.phase for one in seen] == ["started", *["progress"] * 4, "finished"]
@@ -75,7 +85,7 @@ def test_pages_see_a_job_from_its_start_to_its_plot(relay: RelayProcess, told: A
 
 
 def test_a_new_agent_says_why_it_does_not_train(relay: RelayProcess, told: Any, tmp_path: Path) -> None:
-    with processes.agent(tmp_path / "agent", relay.url, TRAINING__NIGHTLY="true", TRAINING__HOUR=HOUR):
+    with processes.agent(tmp_path / "agent", relay.url, surroundings=midday(), **NIGHTLY):
         processes.wait_for("the end of a job", lambda: [one for one in steps(told) if not one["status"]], 30)
         last = steps(told)[-1]
         assert (last["phase"], last["reason"]) == ("skipped", "insufficient_data")

@@ -32,7 +32,12 @@ export function TokenForm() {
 
   return (
     <main className="gate">
-      <form className="gate-form" onSubmit={(event) => void submit(event)} data-testid="token-form">
+      <form
+        className="gate-form"
+        onSubmit={(event) => void submit(event)}
+        aria-busy={busy}
+        data-testid="token-form"
+      >
         <h2>This relay asks for a token</h2>
         <p>
           Whoever runs it makes one with <code>pi-relay token add NAME --role viewer</code>, or <code>operator</code> to

@@ -30,11 +30,6 @@ class Readings(dict[str, LastReading]):
                 taken.append(name)
         return taken
 
-    def all_before(self, body: SensorData) -> bool:
-        """Whether `body` is of a later moment than what is known of each of its quantities."""
-        known = [self.get(name) for name in body.data]
-        return body.taken_at is not None and all(one is not None and one.taken_at < body.taken_at for one in known)
-
     def take(self, body: SensorData, names: Iterable[str], taken_at: str, round_s: float | None) -> None:
         """Take the quantities `names` of a round; the device's rounds are every `round_s`, if it says so."""
         taken_s = parse_iso_utc(taken_at).timestamp()

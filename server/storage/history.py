@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Iterator
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Select, select, true
+from sqlalchemy import ColumnElement, Connection, Select, func, select, true
 
 from server.storage import chart
 from server.storage.chart import Chart
@@ -14,7 +14,7 @@ from server.storage.export import ExportFormat, export
 from server.storage.failures import DatabaseFailed
 from server.storage.fold import highest_given, marks_of
 from server.storage.records import Device, LastValue, LoggedEvent, State
-from server.storage.tables import devices, events, last_readings, latest, series, streams
+from server.storage.tables import devices, events, last_readings, latest, readings, series, streams
 from shared import clock
 from shared.clock import Clock
 from shared.contract.events import SENSOR_DATA_PUB_PI
@@ -23,7 +23,8 @@ from shared.errors import Code, Refusal
 
 log = logging.getLogger(__name__)
 
-_SAME_AMONG = 500
+_SAME_AMONG = 10_000
+"""Events among which a round without a value is looked for."""
 MAX_REPLAY = 1_000
 """Events in one answer."""
 
@@ -70,19 +71,25 @@ class History:
         return whole
 
     def has_round(self, device: str, body: SensorData) -> bool:
-        """Whether one of the last rounds of `device` says the same of the same moment; what calibration added aside.
+        """Whether a round of `device` says the same of the same moment; what calibration added aside.
 
         For what comes again from somebody who does not number what he sends.
         """
-        newest = (
-            select(events.c.body)
-            .select_from(events.join(streams).join(devices))
-            .where(devices.c.name == device, events.c.event == SENSOR_DATA_PUB_PI.name)
-            .order_by(events.c.cursor.desc())
-            .limit(_SAME_AMONG)
-        )
-        stored = (msgspec.json.decode(text, type=SensorData) for (text,) in self._database.rows(newest))
-        return any(one.taken_at == body.taken_at and _raw(one) == _raw(body) for one in stored)
+        if body.taken_at is None:
+            return False
+        taken_at = clock.to_ms(clock.parse_iso_utc(body.taken_at))
+        measured = next((name for name, value in body.data.items() if value is not None), None)
+        same = select(events.c.body).where(devices.c.name == device, events.c.event == SENSOR_DATA_PUB_PI.name)
+        if measured is not None:
+            # By the readings' key: however much there is of the device.
+            found = events.join(readings, readings.c.cursor == events.c.cursor).join(series).join(devices)
+            same = same.where(series.c.quantity == measured, readings.c.taken_at == taken_at)
+        else:
+            found = events.join(streams).join(devices)
+            newest = select(func.max(events.c.cursor)).scalar_subquery()
+            same = same.where(events.c.taken_at == taken_at, events.c.cursor > newest - _SAME_AMONG)
+        rows = self._database.rows(same.select_from(found))
+        return any(_raw(msgspec.json.decode(text, type=SensorData)) == _raw(body) for (text,) in rows)
 
     def latest_state(self, device: str | None = None) -> State:
         """What the relay must know again after a restart: of all devices, or of one."""

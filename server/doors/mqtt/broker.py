@@ -3,7 +3,6 @@
 import logging
 import ssl
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -12,7 +11,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from server.settings import MqttSettings
+from server.settings import MqttSettings, secret
 from shared.settings import SettingsError
 
 log = logging.getLogger(__name__)
@@ -42,7 +41,7 @@ class BrokerClient:
             CallbackAPIVersion.VERSION2, client_id=client_id, clean_session=not persistent, manual_ack=persistent
         )
         if settings.username is not None:
-            self._client.username_pw_set(settings.username, _password(settings))
+            self._client.username_pw_set(settings.username, secret(settings.password_file, "mqtt.password_file"))
         if parts.scheme == "mqtts":
             try:
                 self._client.tls_set(ca_certs=settings.ca_file, tls_version=ssl.PROTOCOL_TLS_CLIENT)
@@ -97,12 +96,3 @@ class BrokerClient:
         if self.connected:
             log.warning("broker gone, it is tried again: url=%s reason=%s", self.where, reason)
         self.connected = False
-
-
-def _password(settings: MqttSettings) -> str | None:
-    if settings.password_file is None:
-        return None
-    try:
-        return Path(settings.password_file).read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError):
-        raise SettingsError("mqtt.password_file", settings.password_file, "cannot be read") from None

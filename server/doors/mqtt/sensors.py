@@ -12,6 +12,7 @@ import logging
 from collections.abc import Mapping
 
 import gevent
+from gevent.event import Event
 from paho.mqtt.client import MQTTMessage
 
 from server.doors.guard import Connection, Handler
@@ -72,6 +73,8 @@ class MqttSensors:
         self._unacked: set[tuple[int, bytes]] = set()
         """Of an earlier connection: what is stored and could not be acknowledged any more."""
         self._at_work = 0
+        self._storing: dict[bytes, Event] = {}
+        """By topic and payload: messages on their way to the disk, each with what is set once it is there."""
         self._broker: BrokerClient | None = None
         if settings.url:
             self._broker = broker = BrokerClient(settings, settings.client_id, self._arrived, persistent=True)
@@ -115,11 +118,20 @@ class MqttSensors:
             self._at_work -= 1
 
     def _take_one(self, broker: BrokerClient, raw: MQTTMessage) -> None:
-        connection, known = broker.connection, (raw.mid, raw.topic.encode() + raw.payload)
+        said = raw.topic.encode() + raw.payload
+        connection, known = broker.connection, (raw.mid, said)
+        while (same := self._storing.get(said)) is not None:
+            # Only what is on disk is known to have been there before.
+            same.wait()
         if raw.dup and known in self._unacked:
             self._unacked.discard(known)
         else:
-            self._keep(raw)
+            self._storing[said] = stored = Event()
+            try:
+                self._keep(raw)
+            finally:
+                del self._storing[said]
+                stored.set()
         if broker.connection == connection and broker.connected:
             broker.ack(raw)
         elif raw.qos:
@@ -154,8 +166,7 @@ class MqttSensors:
     def _store(self, message: Message) -> Ack:
         device = self._presence.spoke(message.device, DOOR)
         # A broker that was killed sends again what it does not know that it sent: not marked as such.
-        may_be_known = message.told_time and not device.readings.all_before(message.body)
-        if may_be_known and self._history.has_round(device.name, message.body):
+        if message.told_time and self._history.has_round(device.name, message.body):
             return Ack(ok=True, code=Code.DUPLICATE)
         return self._ingest.sensor_data(device.name, message.body)
 

@@ -64,7 +64,7 @@ screenshot: $(VENV)/.dev dashboard ## Take the pictures of the page for the READ
 
 lock: $(VENV)/.dev ## Lock the dependencies anew
 	$(BIN)/pip install --quiet uv
-	$(LOCK) --extra agent --extra relay --extra demo pyproject.toml .locks/build.in -o .locks/run.txt
+	$(LOCK) --extra agent --extra relay --extra postgres --extra scale --extra demo pyproject.toml .locks/build.in -o .locks/run.txt
 	$(LOCK) --extra dev pyproject.toml .locks/build.in -o .locks/dev.txt
 	$(LOCK) --extra pi pyproject.toml .locks/build.in -o .locks/pi.txt
 	$(LOCK) --extra node pyproject.toml -o .locks/node.txt

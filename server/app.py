@@ -4,6 +4,8 @@ import logging
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
 
 from flask import Flask
 
@@ -36,7 +38,7 @@ from server.doors.temperature import TemperatureDoor
 from server.fanout.broadcast import Broadcast
 from server.fanout.port import Port
 from server.metrics import Metrics
-from server.security.front import MAX_BODY_BYTES, Front
+from server.security.front import MAX_BODY_BYTES, Front, proxied
 from server.security.identity import Gatekeeper, Identity, Role
 from server.security.rate import RateLimit
 from server.services.care import Care
@@ -72,6 +74,9 @@ from server.upkeep import Upkeep, open_database
 from shared.clock import Clock
 from shared.contract.payloads import FINAL_STATES, CommandResult, CommandState
 from shared.contract.spec import Namespace
+
+if TYPE_CHECKING:
+    from server.cluster.primary import Primary
 
 log = logging.getLogger(__name__)
 
@@ -110,6 +115,8 @@ class Storage:
         # A database server has means of its own, and nothing that a restart of ours could do.
         if self.recorder.damaged and self.database.dialect.path is not None:
             raise RuntimeError("the database file is damaged; a restart saves what can be saved")
+        if self.recorder.superseded:
+            raise RuntimeError("another relay writes the database now; a restart makes this one a worker beside it")
         try:
             self.upkeep.tick(healthy=self.recorder.healthy())
         except DatabaseFailed as failure:
@@ -131,6 +138,8 @@ class Relay:
     guards: tuple[Guard, ...]
     storage: Storage
     brokers: tuple[MqttSensors, HomeAssistant]
+    primary: "Primary | None"
+    """The other workers, where there may be some."""
     alerting: Alerting
     ticking: tuple[Callable[[], None], ...]
     """What is to be called several times a second."""
@@ -143,6 +152,8 @@ class Relay:
     def sweep(self) -> None:
         """End what has come to nothing: connections without a door, peers that went without a word."""
         self.port.reap()
+        if self.primary is not None:
+            self.primary.tick()
         for door in self.doors:
             door.sweep()
         self.alerting.tick()
@@ -166,13 +177,16 @@ def create_app(settings: RelaySettings, storage: Storage, clock: Clock) -> Relay
     flask.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     port.attach(flask)
     gatekeeper = Gatekeeper(_finding(storage.tokens), demo=settings.demo)
-    flask.wsgi_app = Front(  # type: ignore[method-assign]
-        flask.wsgi_app,
-        demo=settings.demo,
-        allowed_hosts=settings.allowed_hosts,
-        allowed_origins=settings.allowed_origins,
-        read_body=listener.read_body,
-        from_device=from_device(gatekeeper),
+    flask.wsgi_app = proxied(  # type: ignore[method-assign]
+        Front(
+            flask.wsgi_app,
+            demo=settings.demo,
+            allowed_hosts=settings.allowed_hosts,
+            allowed_origins=settings.allowed_origins,
+            read_body=listener.read_body,
+            from_device=from_device(gatekeeper),
+        ),
+        behind_proxy=settings.behind_proxy,
     )
 
     registry = Registry(settings.groups)
@@ -248,9 +262,10 @@ def create_app(settings: RelaySettings, storage: Storage, clock: Clock) -> Relay
     handle_errors(flask, metrics)
     _watch(metrics, registry, port, storage, commands)
     alerting.watch(metrics)
+    primary = _primary(settings, port, clock, metrics) if settings.cluster.redis else None
     guards = (pi_guard, client_guard, root_guard)
     ticking = (commands.tick, esp32.tick, temperature.tick, home_assistant.tick)
-    return Relay(flask, port, doors, guards, storage, (mqtt, home_assistant), alerting, ticking)
+    return Relay(flask, port, doors, guards, storage, (mqtt, home_assistant), primary, alerting, ticking)
 
 
 def _finding(tokens: Tokens) -> Callable[[str], Identity | None]:
@@ -284,6 +299,38 @@ def _watch(metrics: Metrics, registry: Registry, port: Port, storage: Storage, c
     metrics.watch("database_ok", "Whether events can be stored: 1 or 0.", lambda: float(storage.recorder.healthy()))
     metrics.watch("database_bytes", "What the database takes.", lambda: _space(storage).used_bytes)
     metrics.watch("disk_free_bytes", "Room on the database's disk.", lambda: _space(storage).free_bytes or math.nan)
+
+
+def _primary(settings: RelaySettings, port: Port, clock: Clock, metrics: Metrics) -> "Primary":
+    # Only here: who runs one process needs no Redis, and no library for it.
+    from server.cluster.primary import Primary
+
+    primary = Primary(settings.cluster, port, clock)
+    _watch_workers(metrics, primary)
+    return primary
+
+
+def _watch_workers(metrics: Metrics, primary: "Primary") -> None:
+    metrics.watch("workers", "Workers that carry connections for this one.", lambda: len(primary))
+    metrics.watch("workers_lost", "Links to workers that broke, their connections with them.", lambda: primary.losses)
+    metrics.watch("queue_up", "Whether the message queue can be used: 1 or 0.", lambda: primary.queue.up)
+    metrics.watch("queue_losses", "How often the message queue went away.", lambda: primary.queue.losses)
+    for figure, words in (
+        ("connections", "Open Engine.IO connections of a worker."),
+        ("websockets", "Those of them that are websockets."),
+        ("slow_consumers", "Connections of a worker closed because they did not read."),
+        ("losses", "How often a worker lost the queue or its primary, and all connections."),
+    ):
+        metrics.watch_each(
+            f"worker_{figure}",
+            words,
+            "worker",
+            partial(_figures, primary, figure),
+        )
+
+
+def _figures(primary: "Primary", name: str) -> dict[str, float]:
+    return {carrier.name: getattr(carrier.figures, name) for carrier in primary}
 
 
 def _space(storage: Storage) -> DiskSpace:

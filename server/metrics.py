@@ -1,8 +1,10 @@
 """What the relay counts, for Prometheus."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
 
 from shared import VERSION
 from shared.contract.payloads import CommandResult
@@ -49,6 +51,27 @@ class Metrics:
         """A gauge that is read when somebody asks."""
         Gauge(f"breathlight_{name}", text, registry=self.registry).set_function(value)
 
+    def watch_each(self, name: str, text: str, label: str, values: Callable[[], Mapping[str, float]]) -> None:
+        """A gauge per value of a label, read when somebody asks."""
+        self.registry.register(_Each(f"breathlight_{name}", text, label, values))
+
     def text(self) -> bytes:
         """The exposition format."""
         return generate_latest(self.registry)
+
+
+class _Each(Collector):
+    """Gauges that come and go with what they tell of."""
+
+    def __init__(self, name: str, text: str, label: str, values: Callable[[], Mapping[str, float]]) -> None:
+        self._name = name
+        self._text = text
+        self._label = label
+        self._values = values
+
+    def collect(self) -> Iterable[Metric]:
+        """See `Collector`."""
+        family = GaugeMetricFamily(self._name, self._text, labels=[self._label])
+        for key, value in self._values().items():
+            family.add_metric([key], value)
+        yield family

@@ -11,9 +11,10 @@ from gevent.event import Event
 from server import listener
 from server.app import Relay, Storage, create_app
 from server.settings import RelaySettings
+from server.storage.failures import ClaimTaken, DatabaseFailed
 from server.storage.tokens import Tokens
 from shared import VERSION, logs, sdnotify
-from shared.clock import SystemClock
+from shared.clock import Clock, SystemClock
 from shared.settings import SettingsError
 
 log = logging.getLogger(__name__)
@@ -24,6 +25,9 @@ _REVOKED_S = 3.0
 _SETTLE_S = 5.0
 _STOP_S = 5.0
 _PET_S = 1.0
+_LOOK_S = 0.5
+_ALONE_S = 1.0
+"""For which a worker has no primary before it tries to be it."""
 
 
 def serve(settings: RelaySettings) -> None:
@@ -31,7 +35,15 @@ def serve(settings: RelaySettings) -> None:
     logs.configure(settings.log.level, settings.log.format)
     clock = SystemClock()
     bound = listener.listen(settings)
-    storage = Storage.open(settings.database_url(), settings.retention, clock)
+    storage: Storage | None
+    try:
+        storage = Storage.open(settings.database_url(), settings.retention, clock)
+    except ClaimTaken:
+        if not settings.cluster.redis:
+            raise
+        storage = _carry(settings, bound, clock)
+        if storage is None:
+            return
     try:
         _require_tokens(settings, storage.tokens)
         _run(settings, bound, create_app(settings, storage, clock))
@@ -39,27 +51,51 @@ def serve(settings: RelaySettings) -> None:
         storage.close()
 
 
+def _carry(settings: RelaySettings, bound: socket.socket, clock: Clock) -> Storage | None:
+    """Carry connections for the primary. Returns the storage once this worker is to be it; None for a signal."""
+    from server.worker import Worker
+
+    worker = Worker(settings, clock, _address(bound))
+    stopping = _until_signalled()
+    server = listener.http_server(bound.dup(), worker.flask, settings.limits.connections)
+    owned = _owned((_SWEEP_S, worker.carrier.tick), stopping=stopping)
+    server.start()
+    worker.carrier.start()
+    log.info("worker ready: url=%s version=%s", _address(bound), VERSION)
+    sdnotify.notify("READY=1")
+    storage = None
+    while storage is None and not stopping.wait(_LOOK_S):
+        if worker.carrier.alone_s >= _ALONE_S:
+            try:
+                storage = Storage.open(settings.database_url(), settings.retention, clock)
+            except (SettingsError, DatabaseFailed) as error:
+                log.info("not the primary: %s", error)
+    log.info("worker stops" if storage is None else "this worker is the primary from now on")
+    stopping.set()
+    server.close()
+    worker.carrier.stop()
+    server.stop(timeout=_STOP_S)
+    _join(owned)
+    return storage
+
+
 def _run(settings: RelaySettings, bound: socket.socket, relay: Relay) -> None:
     """Serve until a signal comes. Raises `SystemExit` when a task has died."""
     server = listener.http_server(bound, relay.flask, settings.limits.connections)
-    stopping = Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        gevent.signal_handler(number, stopping.set)
-    owned = [
-        every(_TICK_S, relay.tick, stopping),
-        every(_SWEEP_S, relay.sweep, stopping),
-        every(_REVOKED_S, relay.expel_revoked, stopping),
-        every(_SETTLE_S, relay.storage.tick, stopping),
-    ]
-    if (pet_s := sdnotify.watchdog_interval_s()) is not None:
-        # On the hub that serves everybody, beside tasks whose death ends the relay: what it tells is that they work.
-        owned.append(every(min(pet_s, _PET_S), _pet, stopping))
+    stopping = _until_signalled()
+    owned = _owned(
+        (_TICK_S, relay.tick),
+        (_SWEEP_S, relay.sweep),
+        (_REVOKED_S, relay.expel_revoked),
+        (_SETTLE_S, relay.storage.tick),
+        stopping=stopping,
+    )
     server.start()
     for side in relay.brokers:
         side.start()
-    host, port = bound.getsockname()[:2]
-    name = f"[{host}]" if ":" in host else host
-    log.info("relay ready: url=http://%s:%d version=%s demo=%s", name, port, VERSION, settings.demo)
+    if relay.primary is not None:
+        relay.primary.start(settings.cluster.address or _address(bound))
+    log.info("relay ready: url=%s version=%s demo=%s", _address(bound), VERSION, settings.demo)
     sdnotify.notify("READY=1")
     stopping.wait()
     log.info("relay stops")
@@ -70,10 +106,42 @@ def _run(settings: RelaySettings, bound: socket.socket, relay: Relay) -> None:
     # Before the connections end: that says nothing of the devices.
     relay.alerting.availability.end()
     relay.port.shut()
+    if relay.primary is not None:
+        relay.primary.stop()
     server.stop(timeout=_STOP_S)
     relay.alerting.behind.close()
+    _join(owned)
+
+
+def _until_signalled() -> Event:
+    """Set when the process is asked to end."""
+    stopping = Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        gevent.signal_handler(number, stopping.set)
+    return stopping
+
+
+def _owned(*tasks: tuple[float, Callable[[], None]], stopping: Event) -> "list[gevent.Greenlet[[], bool]]":
+    """Tasks that run until the process ends, and systemd's watchdog among them."""
+    owned = [every(interval_s, work, stopping) for interval_s, work in tasks]
+    if (pet_s := sdnotify.watchdog_interval_s()) is not None:
+        # On the hub that serves everybody, beside tasks whose death ends the relay: what it tells is that they work.
+        owned.append(every(min(pet_s, _PET_S), _pet, stopping))
+    return owned
+
+
+def _join(owned: "list[gevent.Greenlet[[], bool]]") -> None:
+    """Raises `SystemExit` where a task has died."""
     if not all(task.value for task in gevent.joinall(owned, timeout=_STOP_S)):
         raise SystemExit(1)
+
+
+def _address(bound: socket.socket) -> str:
+    """How this process is reached from its own machine."""
+    host, port = bound.getsockname()[:2]
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  # nothing is bound here
+    name = f"[{host}]" if ":" in host else host
+    return f"http://{name}:{port}"
 
 
 def _pet() -> None:

@@ -7,6 +7,7 @@ import ipaddress
 import os
 from collections.abc import Mapping
 from enum import StrEnum
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -135,6 +136,26 @@ class TemperatureSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     quantity: Annotated[Label, Meta(description="which of its values")] = "temperature"
 
 
+class ClusterSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """More than one worker; see docs/scale.md."""
+
+    redis: Annotated[
+        str, Meta(description="redis://HOST:6379/0, the message queue of all workers; empty for one worker alone")
+    ] = ""
+    password_file: Annotated[str | None, Meta(description="a file that holds nothing but Redis's password")] = None
+    prefix: Annotated[
+        str,
+        Meta(
+            description="names of channels begin with it; relays that share a Redis have one each",
+            pattern="^[A-Za-z0-9_-]+$",
+            max_length=64,
+        ),
+    ] = "breathlight"
+    address: Annotated[
+        str, Meta(description="where other workers reach this one, http://HOST:PORT; empty on one machine")
+    ] = ""
+
+
 class RelaySettings(Struct, frozen=True, kw_only=True):
     """All settings of `pi-relay serve`."""
 
@@ -165,6 +186,10 @@ class RelaySettings(Struct, frozen=True, kw_only=True):
     fanout: Annotated[
         Fanout, Meta(description="how events reach pages: `direct`, or `stock` as the libraries do it")
     ] = Fanout.DIRECT
+    behind_proxy: Annotated[
+        bool, Meta(description="a proxy in front says who connects, by X-Forwarded-For and X-Forwarded-Proto")
+    ] = False
+    cluster: ClusterSettings = ClusterSettings()
     retention: RetentionPolicy = RetentionPolicy()
     log: LogSettings = LogSettings()
 
@@ -184,6 +209,10 @@ def load(file: Path | None, environ: Mapping[str, str] = os.environ) -> RelaySet
         raise SettingsError(
             "host", loaded.host, "demo mode is open to everyone who can reach it; use 127.0.0.1, or tokens without demo"
         )
+    if loaded.cluster.redis and not find_spec("redis"):
+        raise SettingsError("cluster.redis", "…", "its library is missing: pip install 'breathlight[scale]'")
+    if loaded.cluster.redis and loaded.fanout is Fanout.STOCK:
+        raise SettingsError("fanout", loaded.fanout, "several workers need `direct`; leave cluster.redis empty, or it")
     if not loaded.demo and not loaded.is_loopback() and not loaded.insecure_lan:
         raise SettingsError(
             "host",
@@ -192,6 +221,17 @@ def load(file: Path | None, environ: Mapping[str, str] = os.environ) -> RelaySet
             "--insecure-lan",
         )
     return loaded
+
+
+def secret(file: str | None, setting: str) -> str | None:
+    """What a file holds that is named by `setting`; None where none is named. Raises `SettingsError`."""
+    if file is None:
+        return None
+    try:
+        return Path(file).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "no text"
+        raise SettingsError(setting, file, f"cannot be read ({why})") from None
 
 
 def is_loopback(host: str) -> bool:

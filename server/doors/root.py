@@ -13,10 +13,11 @@ from server.doors.guard import Connection, Guard, Handler, Tell
 from server.doors.welcome import serve
 from server.fanout.arduino import is_esp32
 from server.fanout.port import Port
+from server.security.front import FROM_DISK
 from server.security.identity import Gatekeeper, Identity, Role, token_from
 from shared.contract.payloads import DeviceId, Payload, Text, parse
 from shared.contract.spec import EventSpec, Namespace
-from shared.errors import Refusal
+from shared.errors import Code, Refusal
 
 EVERYTHING = "doors"
 """The room of connections without a type."""
@@ -60,12 +61,16 @@ class RootDoor:
         self._port = port
         self._guard = guard
         self._gatekeeper = gatekeeper
+        self._from_device = from_device(gatekeeper)
         self._parts = parts
         guard.bind({spec: handler for part in parts for spec, handler in part.handlers().items()}, tells)
         serve(port, Namespace.ROOT, self._connect, self._disconnect)
 
     def _connect(self, sid: str, environ: Mapping[str, Any], auth: object) -> None:
         hello = parse(RootHello, auth or {})
+        if environ.get("HTTP_ORIGIN") == FROM_DISK and not self._from_device(environ):
+            # Another worker may have let it in so far: it knows no tokens.
+            raise Refusal(Code.ORIGIN_REFUSED)
         kind = parse_qs(str(environ.get("QUERY_STRING", ""))).get("type", [None])[0]
         demo_role = Role.DEVICE if kind == ESP32 else Role.OPERATOR
         identity = self._gatekeeper.identify(token_from(environ, hello.token), demo_role)

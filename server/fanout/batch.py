@@ -28,14 +28,16 @@ class Subscriber(Protocol):
 class Audience:
     """Some subscribers, as they were at one time: whose wires are ready comes first."""
 
-    __slots__ = ("epoch", "members", "sends", "to")
+    __slots__ = ("beyond", "epoch", "members", "sends", "to")
 
-    def __init__(self, subscribers: Iterable[Any], epoch: int) -> None:
+    def __init__(self, subscribers: Iterable[Any], epoch: int, beyond: Any = None) -> None:
+        """`beyond` is what its maker knows of subscribers that are not here; None for nobody."""
         first: list[Any] = []
         then: list[Any] = []
         for one in subscribers:
             (first if one.upgraded and one.wire is not None and one.wire.ready else then).append(one)
         self.epoch = epoch
+        self.beyond = beyond
         self.to: Sequence[Any] = first + then
         # Of each of the first: one object to look at per delivery, where a subscriber and its wire would be seven.
         self.sends: Sequence[Callable[[bytes], int]] = [one.wire.send for one in first]
@@ -68,9 +70,9 @@ class Batch:
         """Whether frames for `subscriber` wait."""
         return any(subscriber in run.audience.members for run in self._runs)
 
-    def audience(self, subscribers: Iterable[Any]) -> Audience:
-        """These subscribers as they are now."""
-        return Audience(subscribers, self.epoch.number)
+    def audience(self, subscribers: Iterable[Any], beyond: Any = None) -> Audience:
+        """These subscribers as they are now; see `Audience`."""
+        return Audience(subscribers, self.epoch.number, beyond)
 
     def add(self, audience: Audience, packets: list[Any]) -> None:
         """Send packets to all of `audience`."""

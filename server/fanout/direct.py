@@ -1,13 +1,25 @@
 """Socket.IO rooms over the direct path: an event is encoded once, whoever gets it."""
 
-from collections import defaultdict
+from dataclasses import dataclass
 from typing import Any
 
 import socketio
 from engineio import packet as engineio_packet
 from socketio import packet as socketio_packet
 
+from server.fanout.audiences import Audiences
 from server.fanout.batch import Audience, Batch
+from server.fanout.far import Carrier, Far
+
+
+@dataclass(frozen=True, slots=True)
+class _Beyond:
+    """Whom of an audience other workers hold."""
+
+    ones: tuple[Far, ...]
+    """Who is told one by one."""
+    carriers: tuple[Carrier, ...]
+    """Who is told by room."""
 
 
 class DirectManager(socketio.Manager):  # type: ignore[misc]  # the library is not typed
@@ -16,8 +28,7 @@ class DirectManager(socketio.Manager):  # type: ignore[misc]  # the library is n
     def __init__(self, batch: Batch) -> None:
         super().__init__()
         self._batch = batch
-        self._members: defaultdict[str, dict[tuple[str | None, ...], Audience]] = defaultdict(dict)
-        """By namespace and rooms; what a change of a room makes wrong is thrown away."""
+        self._audiences = Audiences(batch)
 
     def emit(
         self,
@@ -34,50 +45,82 @@ class DirectManager(socketio.Manager):  # type: ignore[misc]  # the library is n
         if callback is not None:
             super().emit(event, data, namespace, room, skip_sid, callback, to, **more)
             return
-        audience = self._resolve(namespace, to or room, skip_sid)
-        if not audience.to:
+        existing = self.rooms.get(namespace, {})
+        wanted = to or room
+        # Rooms that nobody is in make no difference, and no second list.
+        rooms = tuple(name for name in (wanted if isinstance(wanted, list | tuple) else (wanted,)) if name in existing)
+        skipped = skip_sid if isinstance(skip_sid, list) else [] if skip_sid is None else [skip_sid]
+        audience = self._audience(namespace, rooms, skipped)
+        if not audience.to and audience.beyond is None:
             return
         args = list(data) if isinstance(data, tuple) else [] if data is None else [data]
         packet = self.server.packet_class(socketio_packet.EVENT, namespace=namespace, data=[event, *args])
         encoded = packet.encode()
         parts = encoded if isinstance(encoded, list) else [encoded]
-        packets = [engineio_packet.Packet(engineio_packet.MESSAGE, part) for part in parts]
-        self._batch.add(audience, packets)
+        if audience.to:
+            self._batch.add(audience, [engineio_packet.Packet(engineio_packet.MESSAGE, part) for part in parts])
+        if audience.beyond is not None:
+            for one in audience.beyond.ones:
+                for part in parts:
+                    one.say(part)
+            addresses = [(namespace, name) for name in rooms]
+            left_out = [existing[None][sid] for sid in skipped if sid in existing[None]]
+            for carrier in audience.beyond.carriers:
+                carrier.cast(addresses, left_out, parts)
 
     def basic_enter_room(self, sid: str, namespace: str, room: str | None, eio_sid: str | None = None) -> None:
         """See `socketio.Manager`."""
         super().basic_enter_room(sid, namespace, room, eio_sid)
-        self._changed(namespace, room)
+        self._audiences.changed((namespace, room))
+        if room is not None and (far := self._far(sid, namespace, room)) is not None:
+            far.carrier.put_in((namespace, room), far.sid)
 
     def basic_leave_room(self, sid: str, namespace: str, room: str | None) -> None:
         """See `socketio.Manager`."""
+        far = self._far(sid, namespace, room)
         super().basic_leave_room(sid, namespace, room)
-        self._changed(namespace, room)
+        self._audiences.changed((namespace, room))
+        if room is not None and far is not None:
+            far.carrier.take_out((namespace, room), far.sid)
 
-    def _changed(self, namespace: str, room: str | None) -> None:
-        known = self._members[namespace]
-        for rooms in [rooms for rooms in known if room in rooms]:
-            del known[rooms]
+    def _far(self, sid: str, namespace: str, room: str | None) -> Far | None:
+        """The connection of a member that another worker holds and knows nothing of this room. Everybody's own room
+        is none of theirs: who is there alone is told alone.
+        """
+        if room == sid:
+            return None
+        socket = self.server.eio.sockets.get(self.rooms.get(namespace, {}).get(room, {}).get(sid))
+        return socket if type(socket) is Far and not socket.closing else None
 
-    def _resolve(self, namespace: str, room: Any, skip_sid: Any) -> Audience:
-        existing = self.rooms.get(namespace, {})
-        wanted = room if isinstance(room, list | tuple) else (room,)
-        # Rooms that nobody is in make no difference, and no second list.
-        rooms = tuple(name for name in wanted if name in existing)
-        skipped = frozenset(skip_sid if isinstance(skip_sid, list) else () if skip_sid is None else (skip_sid,))
-        known = self._members[namespace]
-        found = known.get(rooms) if not skipped else None
-        if found is not None and found.epoch == self._batch.epoch.number:
-            return found
-        audience = self._batch.audience(self._sessions(existing, rooms, skipped) if found is None else found.to)
-        if not skipped and len(audience.to) > 1:
-            known[rooms] = audience
-        return audience
+    def _audience(self, namespace: str, rooms: tuple[str | None, ...], skipped: list[str]) -> Audience:
+        if skipped:
+            return self._batch.audience(*self._find(namespace, rooms, frozenset(skipped)))
+        return self._audiences.get(
+            tuple((namespace, name) for name in rooms), lambda: self._find(namespace, rooms, frozenset())
+        )
 
-    def _sessions(
-        self, existing: dict[str, dict[str, str]], rooms: tuple[str, ...], skipped: frozenset[str]
-    ) -> list[Any]:
+    def _find(
+        self, namespace: str, rooms: tuple[str | None, ...], skipped: frozenset[str]
+    ) -> tuple[list[Any], _Beyond | None]:
         """Who is in one of the rooms, each once."""
-        sockets = self.server.eio.sockets
-        eio_sids = {eio_sid: None for room in rooms for sid, eio_sid in existing[room].items() if sid not in skipped}
-        return [sockets[eio_sid] for eio_sid in eio_sids if eio_sid in sockets]
+        existing, sockets = self.rooms.get(namespace, {}), self.server.eio.sockets
+        here: dict[Any, None] = {}
+        alone: dict[Far, None] = {}
+        shared: dict[Far, None] = {}
+        for room in rooms:
+            for sid, eio_sid in existing[room].items():
+                socket = None if sid in skipped else sockets.get(eio_sid)
+                if socket is None:
+                    continue
+                if type(socket) is not Far:
+                    here[socket] = None
+                elif room in (sid, None):
+                    alone[socket] = None
+                else:
+                    shared[socket] = None
+        if not alone and not shared:
+            return list(here), None
+        if alone:
+            # By room, who is alone in one and with others in another would be told twice.
+            return list(here), _Beyond(tuple({**alone, **shared}), ())
+        return list(here), _Beyond((), tuple({far.carrier: None for far in shared}))

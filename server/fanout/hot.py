@@ -13,7 +13,6 @@ from typing import Any, Protocol
 import gevent
 import msgspec
 
-from server.fanout.wire import Wire
 from shared.contract.spec import EventSpec, Namespace
 from shared.wire import MAX_EVENT_CHARS, StrictJson
 
@@ -32,7 +31,11 @@ _MOST, _FEW = 512, 128
 class Sender(Protocol):
     """Who sent an event."""
 
-    wire: Wire | None
+    def pause(self) -> None:
+        """Send no more for now, where it can be made to."""
+
+    def resume(self) -> None:
+        """Go on."""
 
     def say(self, message: str) -> None:
         """Send a Socket.IO message; nothing where the connection has ended."""
@@ -52,7 +55,7 @@ class Hot:
     def __init__(self) -> None:
         self._lanes: dict[str, list[_Lane]] = {}
         self._waiting: deque[tuple[Sender, Callable[[], None]]] = deque()
-        self._paused: set[Wire] = set()
+        self._paused: set[Sender] = set()
         self._serving = False
 
     def add(self, spec: EventSpec, handle: HotHandler) -> None:
@@ -99,9 +102,9 @@ class Hot:
             sender.say(f"{ack}{StrictJson.dumps(args)}")
 
         self._waiting.append((sender, partial(lane.handle, sid, payload, None if ack is None else reply)))
-        if len(self._waiting) > _MOST and sender.wire is not None:
-            sender.wire.pause()
-            self._paused.add(sender.wire)
+        if len(self._waiting) > _MOST:
+            sender.pause()
+            self._paused.add(sender)
         if not self._serving:
             self._serving = True
             gevent.spawn(self._serve)
@@ -116,7 +119,7 @@ class Hot:
                 call()
                 if len(self._waiting) == _FEW:
                     while self._paused:
-                        self._paused.pop().start()
+                        self._paused.pop().resume()
                 if number % _TURN == 0:
                     gevent.sleep(0)
         finally:

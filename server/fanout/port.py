@@ -19,6 +19,7 @@ from flask_socketio import SocketIO
 from server.fanout import arduino, session
 from server.fanout.batch import Batch
 from server.fanout.direct import DirectManager
+from server.fanout.far import Carrier, Far
 from server.fanout.framing import FRAME_BYTES
 from server.fanout.hot import Hot, HotHandler
 from server.fanout.mailbox import Mailbox
@@ -40,7 +41,7 @@ log = logging.getLogger(__name__)
 _GRACE_S = 5.0
 _PARTING_S = 0.5
 _DRAIN_S = 0.02
-_HEAD = re.compile(r"(?P<kind>[0-6])(?:\d{1,9}-)?(?P<namespace>/[^,?]*)?")
+HEAD = re.compile(r"(?P<kind>[0-6])(?:\d{1,9}-)?(?P<namespace>/[^,?]*)?")
 _PING_INTERVAL_S, _PING_TIMEOUT_S = 10, 20
 
 
@@ -131,8 +132,14 @@ class Port:
 
     def drained(self, sid: str, namespace: str = Namespace.CLIENT) -> bool:
         """Wait until a connection has taken most of what was sent to it. False when it has gone."""
+        first = self._socket(sid, namespace)
+        if isinstance(first, Far):
+            return first.carrier.drained(first.sid)
+        return self._taken(lambda: self._socket(sid, namespace))
+
+    def _taken(self, find: Callable[[], Any]) -> bool:
         while True:
-            socket = self._socket(sid, namespace)
+            socket = find()
             if socket is None:
                 return False
             unsent = socket.unsent if self._direct else socket.queue.qsize()
@@ -170,6 +177,15 @@ class Port:
     def _close(self, sid: str, namespace: str) -> None:
         self._server.disconnect(sid, namespace=namespace)
 
+    # --- what other workers hold ----------------------------------------------------------------------------------
+
+    def carry(self, eio_sid: str, environ: dict[str, str], carrier: Carrier) -> Far:
+        """A connection begins that another worker holds. Its messages are to be given to what is returned."""
+        far = Far(eio_sid, self._server.eio, carrier, self._taken_at_once, self._hot.after)
+        self._server.eio.sockets[eio_sid] = far
+        self._opened(eio_sid, environ)
+        return far
+
     # --- hardening ----------------------------------------------------------------------------------------------
 
     def connections(self) -> int:
@@ -188,6 +204,13 @@ class Port:
         if self._path is not None:
             self._path.ping()
         now = monotonic_s(self._clock)
+        self._reap_strangers(now)
+        self._closed_at = {socket: self._closed_at.get(socket, now) for socket in self._websockets if socket.closed}
+        for socket, closed_at in self._closed_at.items():
+            if now - closed_at >= _GRACE_S and (websocket := self._websockets.get(socket)) is not None:
+                websocket.cut()
+
+    def _reap_strangers(self, now: float) -> None:
         alive = dict(self._server.eio.sockets)
         self._first_seen = {eio_sid: self._first_seen.get(eio_sid, now) for eio_sid in alive}
         self._ushered &= alive.keys()
@@ -202,10 +225,6 @@ class Port:
                 # Its sketch may only listen. Whoever is asked for a token must not hold up the others.
                 self._ushered.add(eio_sid)
                 self.spawn(self._deliver, eio_sid, arduino.JOIN)
-        self._closed_at = {socket: self._closed_at.get(socket, now) for socket in self._websockets if socket.closed}
-        for socket, closed_at in self._closed_at.items():
-            if now - closed_at >= _GRACE_S and (websocket := self._websockets.get(socket)) is not None:
-                websocket.cut()
 
     def shut(self) -> None:
         """End every connection, telling its peer."""
@@ -239,7 +258,7 @@ class Port:
         if isinstance(data, bytes):
             self.refused_binary += 1
             code = Code.BINARY_REFUSED
-        elif (head := _HEAD.match(data)) is None:
+        elif (head := HEAD.match(data)) is None:
             code = Code.MALFORMED
         elif head["kind"] in "01" or any((head["namespace"] or "/") == joined for joined, _ in self._joined(eio_sid)):
             self._deliver(eio_sid, data)
@@ -255,7 +274,7 @@ class Port:
             Session.adopt(self._server.eio.sockets[eio_sid], self._path)
         return self._opened(eio_sid, environ)
 
-    def _taken_at_once(self, connection: Session, message: str) -> bool:
+    def _taken_at_once(self, connection: Session | Far, message: str) -> bool:
         find = self._server.manager.sid_from_eio_sid
         return self._hot.take(message, connection, lambda namespace: find(connection.sid, namespace))
 

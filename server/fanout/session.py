@@ -4,8 +4,8 @@ It builds on python-engineio's `Socket`, whose internals only this package knows
 """
 
 import logging
-from collections import deque
 from collections.abc import Callable, Iterable
+from functools import partial
 from time import time
 from typing import Any
 
@@ -15,6 +15,7 @@ from engineio import packet as engineio_packet
 from engineio.socket import Socket
 
 from server.fanout import framing
+from server.fanout.inbox import Inbox, Message
 from server.fanout.path import Path
 from server.fanout.wire import Wire
 
@@ -22,7 +23,7 @@ log = logging.getLogger(__name__)
 
 SOCKET = "server.socket"
 """Where the listener puts a request's socket into its environ, to be taken over."""
-_KEPT = (
+KEPT = (
     "REMOTE_ADDR",
     "QUERY_STRING",
     "HTTP_AUTHORIZATION",
@@ -32,8 +33,6 @@ _KEPT = (
     "HTTP_USER_AGENT",
 )
 """What doors may ask about a request once it has been answered. The whole environ takes kilobytes."""
-_READ_AHEAD = 100
-"""Messages that may be read and not yet handled; further ones wait in the kernel, and so at their sender."""
 _PACKET_TYPES = frozenset("0123456")
 _PROBE, _UPGRADE, _PONG, _EVENT = "2probe", "5", "3", "42"
 
@@ -50,17 +49,15 @@ class Session(Socket):  # type: ignore[misc]  # the library is not typed
     last_ping: float | None
     due: float
     wire: Wire | None
-    _inbox: deque[str | bytes | None] | None
+    _inbox: Inbox
     _probed: bool
-    _behind: int
-    """Messages that wait for hot ones before them."""
 
     @staticmethod
     def adopt(socket: Any, path: Path) -> None:
         """Make a session of a stock socket that has just been opened."""
         socket.__class__ = Session
         socket.path, socket.wire, socket.due = path, None, 0.0
-        socket._inbox, socket._probed, socket._behind = None, False, 0  # noqa: SLF001
+        socket._inbox, socket._probed = Inbox(socket, partial(path.after_hot, socket)), False  # noqa: SLF001
 
     # --- what the library calls ---------------------------------------------------------------------------------
 
@@ -161,19 +158,17 @@ class Session(Socket):  # type: ignore[misc]  # the library is not typed
         """See `wire.Owner`."""
         if not self.upgraded:
             self._upgrade(message)
-        elif self._idle and message == _PONG:
+        elif not self._inbox.idle:
+            self._inbox.put(message)
+        elif message == _PONG:
             self.schedule_ping()
-        elif (
-            self._idle and isinstance(message, str) and message.startswith(_EVENT) and self.path.hot(self, message[1:])
-        ):
-            return
-        else:
-            self._follow(message)
+        elif not (isinstance(message, str) and message.startswith(_EVENT) and self.path.hot(self, message[1:])):
+            self._inbox.put(message)
 
     def lost(self) -> None:
         """See `wire.Owner`."""
         if self.upgraded:
-            self._follow(None)
+            self._inbox.put(None)
         else:
             # An upgrade that came to nothing: polling goes on.
             self.upgrading, self.wire = False, None
@@ -181,6 +176,39 @@ class Session(Socket):  # type: ignore[misc]  # the library is not typed
     def overflowed(self) -> None:
         """See `wire.Owner`."""
         self.path.overflowed(self)
+
+    # --- its inbox, and whoever else cannot follow ----------------------------------------------------------------
+
+    def pause(self) -> None:
+        """Read no further for now."""
+        if self.wire is not None:
+            self.wire.pause()
+
+    def resume(self) -> None:
+        """Read on."""
+        if self.wire is not None:
+            self.wire.start()
+
+    def handle(self, message: Message) -> None:
+        """One Engine.IO packet, or the end. What is no packet is a message that makes no sense, and is told so."""
+        if message is None:
+            self.close(wait=False, abort=True, reason=self.server.reason.TRANSPORT_CLOSE)
+            return
+        if isinstance(message, str) and message[:1] in _PACKET_TYPES:
+            kind, data = int(message[0]), message[1:]
+        else:
+            kind, data = engineio_packet.MESSAGE, message  # type: ignore[assignment]
+        try:
+            if kind == engineio_packet.MESSAGE:
+                self.server._trigger_event("message", self.sid, data, run_async=False)  # noqa: SLF001
+            else:
+                self.receive(engineio_packet.Packet(kind, data))
+        except (exceptions.UnknownPacketError, exceptions.SocketIsClosedError):
+            pass
+        except Exception:
+            # A fault of ours ends this connection alone, at the boundary where its greenlet would die of it.
+            log.exception("connection failed: connection=%s", self.sid)
+            self.close(wait=False, abort=True)
 
     # --- inside -------------------------------------------------------------------------------------------------
 
@@ -196,7 +224,7 @@ class Session(Socket):  # type: ignore[misc]  # the library is not typed
     def _forget_request(self) -> None:
         """Of what the library keeps for as long as the connection lasts, keep what somebody may ask for."""
         if (environ := self.path.environs.get(self.sid)) is not None:
-            self.path.environs[self.sid] = {name: environ[name] for name in _KEPT if name in environ}
+            self.path.environs[self.sid] = {name: environ[name] for name in KEPT if name in environ}
 
     def _upgrade(self, message: str | bytes) -> None:
         if message == _PROBE and not self._probed:
@@ -227,66 +255,6 @@ class Session(Socket):  # type: ignore[misc]  # the library is not typed
     def _now(self, pkt: Any) -> None:
         if self.wire is not None:
             self.wire.write(encoded(pkt))
-
-    @property
-    def _idle(self) -> bool:
-        """Whether nothing that came before waits, but hot events."""
-        return self._inbox is None and not self._behind
-
-    def _follow(self, message: str | bytes | None) -> None:
-        """Deliver a message after all that came before it."""
-
-        def deliver() -> None:
-            self._behind -= 1
-            self._deliver(message)
-
-        if self.path.after_hot(self, deliver):
-            self._behind += 1
-        else:
-            self._deliver(message)
-
-    def _deliver(self, message: str | bytes | None) -> None:
-        """Hand a message, or the end (None), to a greenlet: what handles it may block. One after the other."""
-        if self._inbox is None:
-            self._inbox = deque((message,))
-            gevent.spawn(self._work)
-            return
-        self._inbox.append(message)
-        if len(self._inbox) == _READ_AHEAD and self.wire is not None:
-            self.wire.pause()
-
-    def _work(self) -> None:
-        inbox = self._inbox
-        while inbox:
-            message = inbox.popleft()
-            if message is None:
-                self.close(wait=False, abort=True, reason=self.server.reason.TRANSPORT_CLOSE)
-                break
-            self._handle(message)
-            if len(inbox) == _READ_AHEAD // 2 and self.wire is not None:
-                self.wire.start()
-            if inbox:
-                # What this one has set going comes before the next one: no sender delays the others.
-                gevent.sleep(0)
-        self._inbox = None
-
-    def _handle(self, message: str | bytes) -> None:
-        """One Engine.IO packet. What is none is a message that makes no sense, and is told so."""
-        if isinstance(message, str) and message[:1] in _PACKET_TYPES:
-            kind, data = int(message[0]), message[1:]
-        else:
-            kind, data = engineio_packet.MESSAGE, message  # type: ignore[assignment]
-        try:
-            if kind == engineio_packet.MESSAGE:
-                self.server._trigger_event("message", self.sid, data, run_async=False)  # noqa: SLF001
-            else:
-                self.receive(engineio_packet.Packet(kind, data))
-        except (exceptions.UnknownPacketError, exceptions.SocketIsClosedError):
-            pass
-        except Exception:
-            # A fault of ours ends this connection alone, at the boundary where its greenlet would die of it.
-            log.exception("connection failed: connection=%s", self.sid)
-            self.close(wait=False, abort=True)
 
 
 def encoded(pkt: Any) -> bytes:

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import urlsplit
 
+from werkzeug.middleware.proxy_fix import ProxyFix
+
 from server.settings import is_loopback
 from shared.contract.payloads import Ack
 from shared.errors import Code, Refusal
@@ -105,6 +107,11 @@ class Front:
         except (TimeoutError, OSError):
             raise Refusal(Code.UNAVAILABLE, "the body did not arrive in time") from None
         environ["wsgi.input"] = io.BytesIO(body)
+
+
+def proxied(app: Wsgi, *, behind_proxy: bool) -> Any:
+    """`app`, to which requests come as the proxy in front says that they came to it, where there is one."""
+    return ProxyFix(app, x_for=1, x_proto=1) if behind_proxy else app
 
 
 def _parses(host: str) -> bool:

@@ -5,10 +5,19 @@ Refusal (unavailable: the same may succeed later)
     ├── KeyTaken        a row with this key exists
     ├── RowRefused      the database cannot hold this value, now or later
     ├── DiskFull        there is no room
+    ├── Superseded      another process is the one writer now
     └── Damaged         the file is not what was written
+
+SettingsError
+└── ClaimTaken          another process is the one writer
 """
 
 from shared.errors import Code, Refusal
+from shared.settings import SettingsError
+
+
+class ClaimTaken(SettingsError):
+    """Another process writes this database."""
 
 
 class DatabaseFailed(Refusal):
@@ -29,6 +38,10 @@ class RowRefused(DatabaseFailed):
 
 class DiskFull(DatabaseFailed):
     """There is no room for it."""
+
+
+class Superseded(DatabaseFailed):
+    """Another process writes this database now; it took over while this one could not reach it."""
 
 
 class Damaged(DatabaseFailed):

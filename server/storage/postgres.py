@@ -10,8 +10,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from server.storage.dialect import Rows
-from server.storage.failures import Damaged, DatabaseFailed, DiskFull, KeyTaken, RowRefused
-from shared.settings import SettingsError
+from server.storage.failures import ClaimTaken, Damaged, DatabaseFailed, DiskFull, KeyTaken, RowRefused
 
 _CONNECT_S = 5
 _SCHEMA_LOCK = 0x42_4C_53_43
@@ -150,7 +149,7 @@ class SessionClaim:
             cursor.execute(f"SELECT pg_advisory_lock({_WRITER_LOCK})")
             cursor.execute("RESET lock_timeout")
         except errors.LockNotAvailable:
-            raise SettingsError(
+            raise ClaimTaken(
                 "database", self._where, "another relay writes it; stop that one, or use another database"
             ) from None
         finally:

@@ -22,7 +22,7 @@ from server.storage import registry, reload
 from server.storage.bridge import Outcome, soon
 from server.storage.dialect import Claim
 from server.storage.engine import Database, Link
-from server.storage.failures import Damaged, DatabaseFailed, KeyTaken, RowRefused
+from server.storage.failures import ClaimTaken, Damaged, DatabaseFailed, KeyTaken, RowRefused, Superseded
 from server.storage.group import Group
 from server.storage.ledger import Ledger
 from server.storage.records import Event, Stored
@@ -132,6 +132,11 @@ class Recorder:
     def damaged(self) -> bool:
         """True when the database file is damaged: a restart repairs it, see `server.storage.salvage`."""
         return isinstance(self._trouble, Damaged)
+
+    @property
+    def superseded(self) -> bool:
+        """True when another process is the one writer now."""
+        return isinstance(self._trouble, Superseded)
 
     def healthy(self) -> bool:
         """Whether events can be stored, as last seen. While they cannot, each call after a pause tries again."""
@@ -502,6 +507,8 @@ class Recorder:
         self._cursor = max(stored, self._claim.mark)
 
     def _fail(self, tickets: list[Ticket], error: Exception) -> None:
+        if isinstance(error, ClaimTaken):
+            error = Superseded(str(error))
         failure = error if isinstance(error, DatabaseFailed) else DatabaseFailed(str(error))
         if self._trouble is None:
             # Anything else than the database's own failure is a fault of this program.

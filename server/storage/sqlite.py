@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from server.storage.dialect import Rows
-from server.storage.failures import Damaged, DatabaseFailed, DiskFull, KeyTaken, RowRefused
+from server.storage.failures import ClaimTaken, Damaged, DatabaseFailed, DiskFull, KeyTaken, RowRefused
 from shared.settings import SettingsError
 
 BUSY_S = 5.0
@@ -175,9 +175,10 @@ class FileClaim:
                 os.pwrite(self._file, _MARK.pack(0), 0)
         except OSError as error:
             os.close(self._file)
-            busy = isinstance(error, BlockingIOError)
-            why = "another relay writes it; stop that one, or use another file" if busy else str(error.strerror)
-            raise SettingsError("database", where, why) from None
+            if isinstance(error, BlockingIOError):
+                words = "another relay writes it; stop that one, or use another file"
+                raise ClaimTaken("database", where, words) from None
+            raise SettingsError("database", where, str(error.strerror)) from None
         self._map = mmap.mmap(self._file, _MARK.size)
         self.mark = int(_MARK.unpack_from(self._map)[0])
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from http import HTTPStatus
+from typing import Literal
 
 from flask import Blueprint, Response
 from prometheus_client import CONTENT_TYPE_LATEST
@@ -30,7 +31,8 @@ def health_routes(gatekeeper: Gatekeeper, metrics: Metrics, database_ok: Callabl
     )
     def healthz() -> tuple[Response, int]:
         ok = database_ok()
-        body = {"ok": ok, "version": VERSION, "contract": CONTRACT_VERSION, "database": "ok" if ok else "unavailable"}
+        database: Literal["ok", "unavailable"] = "ok" if ok else "unavailable"
+        body = Health(ok=ok, version=VERSION, contract=CONTRACT_VERSION, database=database)
         return answer(body), 200 if ok else 503
 
     @routes.get("/metrics")

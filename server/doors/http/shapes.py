@@ -43,6 +43,8 @@ class Health(Struct, frozen=True, kw_only=True):
     version: str
     contract: str
     database: Literal["ok", "unavailable"]
+    role: Literal["primary", "worker"] = "primary"
+    """`worker`: it carries connections for the primary."""
 
 
 class Session(Struct, frozen=True, kw_only=True):

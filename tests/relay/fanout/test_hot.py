@@ -6,7 +6,6 @@ import gevent
 import pytest
 
 from server.fanout.hot import Hot
-from server.fanout.wire import Wire
 from shared.contract.events import SENSOR_DATA_PUB_PI
 from shared.contract.payloads import Ack, SensorData
 from shared.errors import Code
@@ -16,15 +15,19 @@ ROUND = '{"id":1,"datetime":"2026-01-31 23:59:59","fail":[],"data":{"temperature
 
 
 class Sender:
-    """Who sends, without a wire."""
-
-    wire: Wire | None = None
+    """Who sends."""
 
     def __init__(self) -> None:
         self.said: list[str] = []
 
     def say(self, message: str) -> None:
         self.said.append(message)
+
+    def pause(self) -> None:
+        pass
+
+    def resume(self) -> None:
+        pass
 
 
 def played(message: str, sid: str | None = "s1") -> tuple[bool, list[Any], list[str]]:

@@ -1,0 +1,246 @@
+"""The worker that decides: what carriers pass on is taken in as from connections of its own."""
+
+import itertools
+import logging
+import secrets
+from collections.abc import Callable, Iterator, Sequence
+
+import gevent
+import msgspec
+from gevent.event import AsyncResult
+
+from server.cluster.link import Broken, Link
+from server.cluster.messages import (
+    Cast,
+    Closed,
+    Drain,
+    Drained,
+    Entered,
+    Envelope,
+    Figures,
+    Join,
+    Left,
+    Message,
+    Opened,
+    Over,
+    Reading,
+    Welcome,
+    Word,
+    decode,
+    encode,
+)
+from server.cluster.queue import Queue
+from server.fanout.far import Data, Far, Room
+from server.fanout.port import Port
+from server.settings import ClusterSettings
+from shared.clock import Clock
+
+log = logging.getLogger(__name__)
+
+CHANNEL = "primary"
+"""What carriers say."""
+EVERYBODY = "workers"
+"""What all carriers hear."""
+
+
+def channel_of(worker: str) -> str:
+    """What one carrier hears."""
+    return f"worker:{worker}"
+
+
+def soon(call: Callable[[], None]) -> None:
+    """Call in the hub, after what already waits there."""
+    gevent.get_hub().loop.run_callback(call)
+
+
+class Remote:
+    """A carrier, as the primary sees it; see `server.fanout.far.Carrier`."""
+
+    def __init__(self, name: str, link: Link, port: Port) -> None:
+        self.name = name
+        self.link = link
+        self.figures = Figures(0, 0, 0, 0)
+        self._port = port
+        self._connections: dict[str, Far] = {}
+        self._numbers = itertools.count(1)
+        self._drains: dict[int, AsyncResult[bool]] = {}
+
+    def __len__(self) -> int:
+        """Connections that it carries."""
+        return len(self._connections)
+
+    # --- Carrier --------------------------------------------------------------------------------------------------
+
+    def say(self, sid: str, data: Data) -> None:
+        """See `Carrier`."""
+        self.link.put(Message(sid, data))
+
+    def cast(self, rooms: Sequence[Room], skip: Sequence[str], data: Sequence[Data]) -> None:
+        """See `Carrier`."""
+        self.link.put(Cast(tuple(rooms), tuple(skip), tuple(data)))
+
+    def put_in(self, room: Room, sid: str) -> None:
+        """See `Carrier`."""
+        self.link.put(Entered(room, sid))
+
+    def take_out(self, room: Room, sid: str) -> None:
+        """See `Carrier`."""
+        self.link.put(Left(room, sid))
+
+    def read(self, sid: str, *, on: bool) -> None:
+        """See `Carrier`."""
+        self.link.put(Reading(sid, on))
+
+    def drained(self, sid: str) -> bool:
+        """See `Carrier`."""
+        if sid not in self._connections:
+            return False
+        token = next(self._numbers)
+        answer = self._drains[token] = AsyncResult()
+        self.link.put(Drain(sid, token))
+        return bool(answer.get())
+
+    def end(self, sid: str) -> None:
+        """See `Carrier`."""
+        if self._connections.pop(sid, None) is not None:
+            self.link.put(Closed(sid))
+
+    # --- what it says ---------------------------------------------------------------------------------------------
+
+    def took(self, word: Word) -> None:
+        """Do what it says."""
+        match word:
+            case Message(sid, data):
+                if (far := self._connections.get(sid)) is not None:
+                    far.took(data)
+            case Opened(sid, environ):
+                self._connections[sid] = self._port.carry(sid, environ, self)
+            case Closed(sid):
+                if (far := self._connections.pop(sid, None)) is not None:
+                    far.lost()
+            case Drained(token, there):
+                if (answer := self._drains.pop(token, None)) is not None:
+                    answer.set(there)
+            case Figures():
+                self.figures = word
+            case _:
+                raise Broken(f"a carrier does not say {type(word).__name__}")
+
+    def close(self) -> None:
+        """It carries nothing any more."""
+        self.link.close()
+        connections, self._connections = self._connections, {}
+        for far in connections.values():
+            far.lost()
+        drains, self._drains = self._drains, {}
+        for answer in drains.values():
+            answer.set(False)
+
+
+class Primary:
+    """All carriers of this relay."""
+
+    def __init__(self, settings: ClusterSettings, port: Port, clock: Clock) -> None:
+        """Raises `SettingsError`."""
+        self._port = port
+        self._clock = clock
+        self._address = ""
+        self._queue = Queue(settings, CHANNEL, None, self)
+        self._carriers: dict[str, Remote] = {}
+        self.losses = 0
+        """Links that broke, and their connections with them."""
+
+    def __iter__(self) -> Iterator[Remote]:
+        """The carriers."""
+        return iter(self._carriers.values())
+
+    def __len__(self) -> int:
+        return len(self._carriers)
+
+    @property
+    def queue(self) -> Queue:
+        """The way to them."""
+        return self._queue
+
+    def start(self, address: str) -> None:
+        """Let carriers come; `address` is where they send HTTP requests on to."""
+        self._address = address
+        self._queue.start()
+
+    def stop(self) -> None:
+        """Tell them that it is over."""
+        for carrier in tuple(self._carriers.values()):
+            self._tell(carrier.link.worker, carrier.link.name, Over())
+            carrier.close()
+        self._carriers.clear()
+        self._queue.stop()
+
+    def tick(self) -> None:
+        """Part with carriers that have gone. Call it every second or so."""
+        for carrier in tuple(self._carriers.values()):
+            try:
+                carrier.link.tick()
+            except Broken as why:
+                self._part(carrier, str(why))
+
+    # --- the queue ------------------------------------------------------------------------------------------------
+
+    def changed(self, *, up: bool) -> None:
+        """See `queue.Listener`."""
+        if up:
+            # Whoever carries for an earlier primary, or was here before the queue went away, joins anew.
+            self._queue.publish(EVERYBODY, encode(Envelope("", "", 0, (Over(),))))
+            return
+        for carrier in tuple(self._carriers.values()):
+            self._part(carrier, "the message queue went away")
+
+    def received(self, data: bytes) -> None:
+        """See `queue.Listener`."""
+        try:
+            envelope = decode(data)
+        except msgspec.MsgspecError as error:
+            log.warning("not understood, is another version running? %s", error)
+            return
+        if envelope.words and isinstance(envelope.words[0], Join):
+            self._joined(envelope.worker, envelope.words[0].name)
+            return
+        carrier = self._carriers.get(envelope.worker)
+        if carrier is None or carrier.link.name != envelope.link:
+            self._tell(envelope.worker, envelope.link, Over())
+            return
+        if envelope.words and isinstance(envelope.words[0], Over):
+            self._part(carrier, "it stopped")
+            return
+        try:
+            for word in carrier.link.take(envelope):
+                carrier.took(word)
+        except Broken as why:
+            self._part(carrier, str(why))
+
+    # --- inside ---------------------------------------------------------------------------------------------------
+
+    def _joined(self, worker: str, name: str) -> None:
+        if (known := self._carriers.get(worker)) is not None:
+            self._part(known, "it joined again")
+        channel = channel_of(worker)
+        link = Link(
+            worker,
+            secrets.token_urlsafe(6),
+            lambda envelope: self._queue.publish(channel, encode(envelope)),
+            soon,
+            self._clock,
+        )
+        self._carriers[worker] = Remote(name, link, self._port)
+        link.put(Welcome(self._address))
+        log.info("worker joined: name=%s", name)
+
+    def _part(self, carrier: Remote, why: str) -> None:
+        log.warning("worker lost: name=%s connections=%d reason=%s", carrier.name, len(carrier), why)
+        self.losses += 1
+        self._carriers.pop(carrier.link.worker, None)
+        self._tell(carrier.link.worker, carrier.link.name, Over())
+        carrier.close()
+
+    def _tell(self, worker: str, link: str, word: Word) -> None:
+        """Say something outside of a link."""
+        self._queue.publish(channel_of(worker), encode(Envelope(worker, link, 0, (word,))))

@@ -172,7 +172,7 @@ class Relay:
 def create_app(settings: RelaySettings, storage: Storage, clock: Clock) -> Relay:
     """Build a relay on open storage."""
     metrics = Metrics()
-    port = Port(settings.limits, clock, settings.fanout)
+    port = Port(settings.limits, clock, settings.fanout, settings.route())
     flask = Flask("server", static_folder=None)
     flask.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     port.attach(flask)

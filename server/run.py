@@ -6,6 +6,7 @@ import socket
 from collections.abc import Callable
 
 import gevent
+import msgspec
 from gevent.event import Event
 
 from server import listener
@@ -35,6 +36,7 @@ def serve(settings: RelaySettings) -> None:
     logs.configure(settings.log.level, settings.log.format)
     clock = SystemClock()
     bound = listener.listen(settings)
+    settings = msgspec.structs.replace(settings, port=bound.getsockname()[1])
     storage: Storage | None
     try:
         storage = Storage.open(settings.database_url(), settings.retention, clock)

@@ -197,6 +197,10 @@ class RelaySettings(Struct, frozen=True, kw_only=True):
         """True when nobody but this machine can reach the relay."""
         return is_loopback(self.host)
 
+    def route(self) -> str:
+        """What the ids of this worker's connections begin with, where there may be other workers."""
+        return str(self.port) if self.cluster.redis else ""
+
     def database_url(self, environ: Mapping[str, str] = os.environ) -> str:
         """The database in use; creates the state directory where the default one lies."""
         return self.database or f"sqlite:///{state_directory(environ) / 'relay.db'}"

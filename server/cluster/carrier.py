@@ -47,7 +47,7 @@ class Carrier:
         self.name = name
         self._clock = clock
         self._id = secrets.token_urlsafe(9)
-        self.carriage = Carriage(settings.limits, clock, self)
+        self.carriage = Carriage(settings.limits, clock, self, settings.route())
         self._queue = Queue(settings.cluster, channel_of(self._id), EVERYBODY, self)
         self._link: Link | None = None
         self._joined_s = float("-inf")

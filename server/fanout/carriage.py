@@ -32,8 +32,9 @@ class Passenger(Protocol):
 class Carriage(Port):
     """A `server.fanout.far.Carrier`: the end at which the connections are."""
 
-    def __init__(self, limits: LimitSettings, clock: Clock, passenger: Passenger) -> None:
-        super().__init__(limits, clock, Fanout.DIRECT)
+    def __init__(self, limits: LimitSettings, clock: Clock, passenger: Passenger, route: str) -> None:
+        """`route`: see `Port`."""
+        super().__init__(limits, clock, Fanout.DIRECT, route)
         if not self._direct:
             raise SettingsError(
                 "cluster.redis", "…", "several workers need library versions that the log names; or none"

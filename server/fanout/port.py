@@ -48,7 +48,8 @@ _PING_INTERVAL_S, _PING_TIMEOUT_S = 10, 20
 class Port:
     """The Socket.IO server, hardened, behind `server.fanout.broadcast.Emitter`."""
 
-    def __init__(self, limits: LimitSettings, clock: Clock, fanout: Fanout) -> None:
+    def __init__(self, limits: LimitSettings, clock: Clock, fanout: Fanout, route: str = "") -> None:
+        """The ids of its connections begin with `route`, by which a proxy in front finds this worker among others."""
         refuse_gevent_websocket()
         self._direct = fanout is Fanout.DIRECT and direct_is_known()
         self._batch = Batch(session.frames, lambda call: gevent.get_hub().loop.run_callback(call))
@@ -56,6 +57,7 @@ class Port:
         self._hot = Hot()
         self._limits = limits
         self._clock = clock
+        self._route = route
         self._first_seen: dict[str, float] = {}
         self._ushered: set[str] = set()
         self._websockets: dict[Any, WebSocket] = {}
@@ -85,6 +87,9 @@ class Port:
         self._server = self.socketio.server
         self._server.logger = quiet("socketio.quiet")
         eio = self._server.eio
+        if self._route:
+            generate = eio.generate_id
+            eio.generate_id = lambda: f"{self._route}-{generate()}"
         eio._async = {  # noqa: SLF001
             **eio._async,  # noqa: SLF001
             "queue": partial(Mailbox, self._limits.mailbox_events, self._limits.mailbox_bytes, self._overflowed),

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.processes import wait_for
+from tests.support.processes import free_port, wait_for
 
 
 class Broker:
@@ -23,9 +23,7 @@ class Broker:
             pytest.skip("no Mosquitto on this machine (Debian: mosquitto mosquitto-clients)")
         self._program = program
         self._directory = directory
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port: int = free.getsockname()[1]
+        self.port = free_port()
         directory.mkdir(parents=True, exist_ok=True)
         self.ca_file = directory / "ca.pem"
         self._scheme = "mqtts" if tls else "mqtt"

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -18,7 +19,7 @@ from typing import Any
 
 ROOT = Path(__file__).parents[2]
 START_S = 30.0
-_READY = re.compile(r"relay ready: url=(http://\S+)")
+_READY = re.compile(r"(?:relay|worker) ready: url=(http://\S+)")
 
 
 def wait_for(what: str, true: Callable[[], Any], timeout_s: float = 15.0) -> Any:
@@ -29,6 +30,14 @@ def wait_for(what: str, true: Callable[[], Any], timeout_s: float = 15.0) -> Any
             return value
         time.sleep(0.02)
     raise AssertionError(f"not within {timeout_s:g} s: {what}")
+
+
+def free_port() -> int:
+    """A port of this machine that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
 
 
 @dataclass

@@ -1,0 +1,270 @@
+"""Several workers behind the real nginx, with a real Redis: to everybody outside they are one relay."""
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from websocket import WebSocketException
+
+from shared.client import Client
+from shared.contract.payloads import ClientSensorData, CommandState
+from tests.relay.storage.cluster import Cluster, programs
+from tests.support import processes
+from tests.support.nginx import nginx
+from tests.support.processes import RelayProcess, free_port, wait_for
+from tests.support.raw import RawClient
+from tests.support.redis import Redis, redis
+
+
+@dataclass
+class Site:
+    """Workers, their queue, and the address in front of them."""
+
+    redis: Redis
+    state: Path
+    ports: tuple[int, int, int]
+    url: str = ""
+    database: str = ""
+    workers: dict[int, RelayProcess] = field(default_factory=dict)
+
+    def start(self, port: int) -> RelayProcess:
+        settings = {"CLUSTER__REDIS": self.redis.url, "BEHIND_PROXY": "true", "LIMITS__CLIENT_EVENTS_PER_S": "1000"}
+        self.workers[port] = processes.start_relay(self.state, port=port, DATABASE=self.database, **settings)
+        return self.workers[port]
+
+    def kill(self, port: int) -> None:
+        self.workers.pop(port).process.kill()
+
+    def role(self, port: int) -> tuple[str, bool]:
+        """What a worker says it is, and whether it works."""
+        body = self.workers[port].get("/healthz")
+        return body["role"], body["ok"]
+
+    @property
+    def primary(self) -> int:
+        return next(port for port in self.workers if self.role(port)[0] == "primary")
+
+    @property
+    def carriers(self) -> list[int]:
+        return [port for port in self.workers if self.role(port)[0] == "worker"]
+
+    def whole(self) -> bool:
+        """Whether there is a primary, and every other worker carries for it."""
+        return sorted(self.role(port) for port in self.workers) == [
+            ("primary", True),
+            *[("worker", True)] * (len(self.workers) - 1),
+        ]
+
+    @property
+    def front(self) -> RelayProcess:
+        """The site as its users see it."""
+        return RelayProcess(next(iter(self.workers.values())).process, self.url, self.state)
+
+
+@contextmanager
+def site(directory: Path, database: str = "") -> Iterator[Site]:
+    ports = (free_port(), free_port(), free_port())
+    with redis(directory / "redis") as queue, ExitStack() as stack:
+        running = Site(queue, directory / "relay", ports, database=database)
+        running.url = stack.enter_context(nginx(directory / "nginx", ports))
+        try:
+            for port in ports:
+                running.start(port)
+            wait_for("the workers have found each other", running.whole)
+            yield running
+        finally:
+            for worker in running.workers.values():
+                worker.process.popen.send_signal(signal.SIGCONT)
+                worker.process.stop()
+
+
+class Watcher:
+    """A page that keeps all that it sees of one device."""
+
+    def __init__(self, url: str) -> None:
+        self.client = Client(url)
+        self.seen: list[int] = []
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+
+    def _watch(self) -> None:
+        for event in self.client.events(timeout_s=60):
+            if isinstance(event.body, ClientSensorData) and event.body.id is not None:
+                self.seen.append(event.body.id)
+
+    def close(self) -> None:
+        self.client.close()
+        self._thread.join(10)
+
+
+def complete(url: str, *views: list[int]) -> None:
+    """Each view has every round that is stored between its first and its last, once and in order."""
+    last = max(seen[-1] for seen in views)
+    stored: list[int] = []
+    with Client(url, since=0) as reader:
+        for event in reader.events(timeout_s=20):
+            if isinstance(event.body, ClientSensorData) and event.body.id is not None:
+                stored.append(event.body.id)
+                if event.body.id >= last:
+                    break
+    for seen in views:
+        assert seen == [id_ for id_ in stored if seen[0] <= id_ <= seen[-1]]
+
+
+def ledger(relay: RelayProcess, device: str) -> dict[str, Any]:
+    status, body = relay.http("GET", f"/api/devices/{device}/ledger")
+    assert status == 200, body
+    return body["streams"][0]
+
+
+def test_pages_at_every_worker_see_the_same_and_commands_cross(tmp_path: Path) -> None:
+    with site(tmp_path) as here, processes.agent(tmp_path / "agent", f"http://127.0.0.1:{here.carriers[0]}"):
+        for port in here.ports:
+            wait_for("the device is known", lambda port=port: here.workers[port].device("pi-1").get("accessories"))
+        watchers = [Watcher(f"http://127.0.0.1:{port}") for port in here.ports] + [Watcher(here.url)]
+        for watcher in watchers:
+            wait_for("it sees rounds", lambda watcher=watcher: len(watcher.seen) > 20)
+        # From a page at each worker, through nginx, over HTTP and from the command line.
+        for watcher in watchers:
+            results = watcher.client.command(device="pi-1", accessory="breath_light", action="on")
+            assert results["pi-1"].state is CommandState.VERIFIED
+        for port in here.ports:
+            assert here.workers[port].cli("off", "led", "--device", "pi-1").returncode == 0
+        assert here.front.cli("clean", "--all").returncode == 0
+        for watcher in watchers:
+            watcher.close()
+        first = max(watcher.seen[0] for watcher in watchers)
+        last = min(watcher.seen[-1] for watcher in watchers)
+        assert last - first > 10
+        complete(here.url, *(watcher.seen for watcher in watchers))
+
+
+def test_long_polls_and_upgrades_come_back_to_their_worker(tmp_path: Path) -> None:
+    import socketio
+
+    with site(tmp_path) as here, processes.agent(tmp_path / "agent", here.url):
+        wait_for("the device is known", lambda: here.front.device("pi-1").get("accessories"))
+        pages = []
+        for transports in [["polling"], ["polling", "websocket"], ["websocket"]] * 3:
+            seen: list[int] = []
+            page = socketio.Client(reconnection=False)
+            page.on("sensor_data_pub_client", lambda body, seen=seen: seen.append(body["id"]), namespace="/client")
+            page.connect(here.url, namespaces=["/client"], transports=transports)
+            pages.append((page, seen))
+        for _, seen in pages:
+            wait_for("it sees rounds", lambda seen=seen: len(seen) > 20, 30)
+        for page, _ in pages:
+            page.disconnect()
+        complete(here.url, *(seen for _, seen in pages))
+        carried = {
+            line.rpartition(" ")[2]
+            for line in here.workers[here.primary].get("/metrics").splitlines()
+            if line.startswith("breathlight_workers ")
+        }
+        assert carried == {"2.0"}
+
+
+def test_a_worker_that_is_killed_takes_nothing_with_it(tmp_path: Path) -> None:
+    with site(tmp_path) as here:
+        victim = here.carriers[0]
+        with processes.agent(tmp_path / "agent", here.url):
+            wait_for("the device is known", lambda: here.front.device("pi-1").get("online"))
+            watcher = Watcher(f"http://127.0.0.1:{here.primary}")
+            crossing = [Watcher(here.url) for _ in range(4)]
+            for one in [watcher, *crossing]:
+                wait_for("it sees rounds", lambda one=one: len(one.seen) > 5)
+            here.kill(victim)
+            count = len(watcher.seen)
+            wait_for("rounds come again", lambda: len(watcher.seen) > count + 40, 40)
+            here.start(victim)
+            wait_for("the workers have found each other", here.whole)
+            for one in crossing:
+                wait_for("it has caught up", lambda one=one: one.seen[-1] >= watcher.seen[-1] - 10, 30)
+                one.close()
+            watcher.close()
+            complete(here.url, watcher.seen, *(one.seen for one in crossing))
+
+
+@pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def test_when_the_primary_is_killed_another_one_goes_on(kind: str, tmp_path: Path) -> None:
+    with ExitStack() as stack:
+        database = ""
+        if kind == "postgresql":
+            if (bin_ := programs()) is None:
+                pytest.skip("no PostgreSQL server program on this machine (Debian: postgresql)")
+            cluster = Cluster(bin_)
+            stack.callback(cluster.close)
+            database = cluster.database("relay")
+        here = stack.enter_context(site(tmp_path, database))
+        stack.enter_context(processes.agent(tmp_path / "agent", here.url))
+        wait_for("the device is known", lambda: here.front.device("pi-1").get("accessories"))
+        watcher = Watcher(here.url)
+        wait_for("it sees rounds", lambda: len(watcher.seen) > 5)
+        for _ in range(2):
+            was = here.primary
+            here.kill(was)
+            wait_for("another one is the primary", here.whole, 60)
+            count = len(watcher.seen)
+            wait_for("rounds come again", lambda count=count: len(watcher.seen) > count + 20, 60)
+            here.start(was)
+            wait_for("the workers have found each other", here.whole)
+        results = watcher.client.command(device="pi-1", accessory="breath_light", action="on")
+        assert results["pi-1"].state is CommandState.VERIFIED
+        watcher.close()
+        complete(here.url, watcher.seen)
+        kept = ledger(here.front, "pi-1")
+        assert (kept["missing"], kept["dropped"]) == ([], []), kept
+
+
+def test_redis_may_go_and_come_back_and_nothing_is_lost(tmp_path: Path) -> None:
+    with site(tmp_path) as here, processes.agent(tmp_path / "agent", here.url):
+        wait_for("the device is known", lambda: here.front.device("pi-1").get("accessories"))
+        watchers = [Watcher(here.url) for _ in range(4)]
+        for one in watchers:
+            wait_for("it sees rounds", lambda one=one: len(one.seen) > 5)
+        here.redis.kill()
+        # Who is alone says so, and everybody gathers at the primary.
+        for port in here.carriers:
+            wait_for("it says so", lambda port=port: here.workers[port].http("GET", "/healthz")[0] == 503, 30)
+        for one in watchers:
+            count = len(one.seen)
+            wait_for("rounds come again", lambda one=one, count=count: len(one.seen) > count + 10, 40)
+        assert here.role(here.primary) == ("primary", True)
+        here.redis.start()
+        wait_for("the workers have found each other", here.whole, 30)
+        metrics = here.workers[here.primary].get("/metrics")
+        assert "breathlight_queue_up 1.0" in metrics
+        assert "breathlight_queue_losses 1.0" in metrics
+        for one in watchers:
+            one.close()
+        complete(here.url, *(one.seen for one in watchers))
+        kept = ledger(here.front, "pi-1")
+        assert (kept["missing"], kept["dropped"]) == ([], []), kept
+
+
+def test_a_worker_that_hangs_is_parted_with_and_comes_back(tmp_path: Path) -> None:
+    with site(tmp_path) as here:
+        port = here.carriers[0]
+        with RawClient(f"http://127.0.0.1:{port}", "/client") as page:
+            page.event("snapshot_pub_client")
+            process = here.workers[port].process.popen
+            os.kill(process.pid, signal.SIGSTOP)
+            wait_for(
+                "the primary parts with it",
+                lambda: "breathlight_workers 1.0" in here.workers[here.primary].get("/metrics"),
+                30,
+            )
+            os.kill(process.pid, signal.SIGCONT)
+            wait_for("the workers have found each other", here.whole, 30)
+            # Its connections had to end: nobody knows what they have missed.
+            with pytest.raises((OSError, AssertionError, WebSocketException)):
+                while True:
+                    page.frame(5)
+        with RawClient(f"http://127.0.0.1:{port}", "/client") as again:
+            again.event("snapshot_pub_client")

@@ -65,13 +65,17 @@ def _carry(settings: RelaySettings, bound: socket.socket, clock: Clock) -> Stora
     worker.carrier.start()
     log.info("worker ready: url=%s version=%s", _address(bound), VERSION)
     sdnotify.notify("READY=1")
-    storage = None
+    storage, told = None, ""
     while storage is None and not stopping.wait(_LOOK_S):
-        if worker.carrier.alone_s >= _ALONE_S:
-            try:
-                storage = Storage.open(settings.database_url(), settings.retention, clock)
-            except (SettingsError, DatabaseFailed) as error:
-                log.info("not the primary: %s", error)
+        if worker.carrier.alone_s < _ALONE_S:
+            told = ""
+            continue
+        try:
+            storage = Storage.open(settings.database_url(), settings.retention, clock)
+        except (SettingsError, DatabaseFailed) as error:
+            if (why := str(error)) != told:
+                told = why
+                log.info("no primary to be found, and this worker cannot be it: %s", why)
     log.info("worker stops" if storage is None else "this worker is the primary from now on")
     stopping.set()
     server.close()

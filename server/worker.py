@@ -5,9 +5,10 @@ from flask import Flask, Response
 from server import listener
 from server.cluster.carrier import Carrier
 from server.cluster.forward import Forward
-from server.doors.http.answers import answer
+from server.doors.http.answers import answer, handle_errors
 from server.doors.http.shapes import Health
 from server.fanout.arduino import is_esp32
+from server.metrics import Metrics
 from server.security.front import MAX_BODY_BYTES, Front, proxied
 from server.security.identity import token_from
 from server.settings import RelaySettings
@@ -25,6 +26,7 @@ class Worker:
         self.flask = Flask("server", static_folder=None)
         self.flask.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
         carrier.carriage.attach(self.flask)
+        handle_errors(self.flask, Metrics())
         self.flask.wsgi_app = proxied(  # type: ignore[method-assign]
             Front(
                 Forward(self.flask.wsgi_app, lambda: carrier.address, name),

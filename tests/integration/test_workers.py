@@ -268,3 +268,9 @@ def test_a_worker_that_hangs_is_parted_with_and_comes_back(tmp_path: Path) -> No
                     page.frame(5)
         with RawClient(f"http://127.0.0.1:{port}", "/client") as again:
             again.event("snapshot_pub_client")
+
+
+def test_a_worker_keeps_to_the_contract_like_the_primary(tmp_path: Path) -> None:
+    with site(tmp_path) as here:
+        done = here.front.cli("contract", "check", f"http://127.0.0.1:{here.carriers[0]}", timeout_s=120)
+        assert done.returncode == 0, done.stdout

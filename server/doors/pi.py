@@ -18,6 +18,7 @@ from server.services.commands import Commands
 from server.services.ingest import Ingest
 from server.services.presence import Presence
 from server.state.devices import Registry
+from shared.clock import Clock
 from shared.contract.events import (
     ACCESSORIES,
     ACCESSORY_STATUS_PUB_PI,
@@ -68,11 +69,12 @@ class PiDoor:
         ingest: Ingest,
         commands: Commands,
         care: Care,
+        clock: Clock,
     ) -> None:
         self._port = port
         self._guard = guard
         # Each one costs a line in the log, a row in the database and an event to every page.
-        self._connects = RateLimit(_CONNECTS_PER_S)
+        self._connects = RateLimit(_CONNECTS_PER_S, clock)
         self._gatekeeper = gatekeeper
         self._registry = registry
         self._presence = presence

@@ -153,11 +153,16 @@ class PiDoor:
         return _ack(connection, self._ingest.sensor_data(_device(connection), body))
 
     def _sensor_data_soon(
-        self, connection: Connection, body: SensorData, told: Callable[[Callable[[], Answer]], None]
+        self, connection: Connection, body: SensorData, told: Callable[[Answer | Exception], None]
     ) -> None:
         device = _device(connection)
         self._presence.heard(device)
-        self._ingest.sensor_data_soon(device, body, lambda outcome: told(lambda: _ack(connection, outcome())))
+        if connection.original:
+            self._ingest.sensor_data_soon(
+                device, body, lambda ack: told(ack if isinstance(ack, Exception) else _ack(connection, ack))
+            )
+        else:
+            self._ingest.sensor_data_soon(device, body, told)
 
     def _motion(self, connection: Connection, body: Motion) -> Answer:
         return _ack(connection, self._ingest.motion(_device(connection), body))

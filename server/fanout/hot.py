@@ -4,6 +4,7 @@ What is not quite as expected is left to the usual lane, which knows an answer t
 """
 
 import itertools
+import logging
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ import msgspec
 from server.fanout.wire import Wire
 from shared.contract.spec import EventSpec, Namespace
 from shared.wire import MAX_EVENT_CHARS, StrictJson
+
+log = logging.getLogger(__name__)
 
 Reply = Callable[[Any], None]
 """Takes the values of the ack, an `Ack` or a tuple; call it once."""
@@ -34,8 +37,8 @@ class Sender(Protocol):
 
     wire: Wire | None
 
-    def say(self, message: str) -> None:
-        """Send a Socket.IO message; nothing where the connection has ended."""
+    def say(self, *messages: str) -> None:
+        """Send Socket.IO messages together; nothing where the connection has ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,8 @@ class Hot:
         self._waiting: deque[tuple[Sender, Callable[[], None]]] = deque()
         self._paused: set[Wire] = set()
         self._serving = False
+        self._acks: dict[Sender, list[str]] = {}
+        """What is to go out at the end of the hub's turn: what is committed together is acked in one write."""
 
     def add(self, spec: EventSpec, handle: HotHandler) -> None:
         """Serve `spec` here."""
@@ -94,11 +99,8 @@ class Hot:
         except (msgspec.MsgspecError, UnicodeError, RecursionError):
             return False
 
-        def reply(values: Any) -> None:
-            args = values if isinstance(values, tuple) else (values,)
-            sender.say(f"{ack}{StrictJson.dumps(args)}")
-
-        self._waiting.append((sender, partial(lane.handle, sid, payload, None if ack is None else reply)))
+        reply = None if ack is None else partial(self._reply, sender, ack)
+        self._waiting.append((sender, partial(lane.handle, sid, payload, reply)))
         if len(self._waiting) > _MOST and sender.wire is not None:
             sender.wire.pause()
             self._paused.add(sender.wire)
@@ -106,6 +108,20 @@ class Hot:
             self._serving = True
             gevent.spawn(self._serve)
         return True
+
+    def _reply(self, sender: Sender, ack: str, values: Any) -> None:
+        message = ack + StrictJson.dumps(values if isinstance(values, tuple) else (values,))
+        if not self._acks:
+            gevent.get_hub().loop.run_callback(self._flush)
+        self._acks.setdefault(sender, []).append(message)
+
+    def _flush(self) -> None:
+        acks, self._acks = self._acks, {}
+        for sender, messages in acks.items():
+            try:
+                sender.say(*messages)
+            except Exception:  # one connection's fault is no other's
+                log.exception("acks could not be sent")
 
     def _serve(self) -> None:
         try:

@@ -9,14 +9,16 @@ import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from functools import partial
 
 from server.fanout.broadcast import Broadcast
 from server.services import frames
 from server.services.alerts.service import Alerts
 from server.services.calibration import calibrated
 from server.services.commands import Commands
-from server.services.replay import LiveFrames
+from server.services.replay import Frame, LiveFrames
 from server.state.devices import Device, Registry
+from server.state.newest import as_of
 from server.storage.bridge import Outcome
 from server.storage.recorder import Recorder
 from server.storage.records import Drop, Event, Stored
@@ -39,7 +41,6 @@ from shared.contract.payloads import (
     ModelTrain,
     Motion,
     Outboxed,
-    Payload,
     SensorData,
 )
 from shared.contract.spec import EventSpec
@@ -48,7 +49,7 @@ from shared.wire import StrictJson
 
 log = logging.getLogger(__name__)
 
-Shown = tuple[EventSpec, Payload]
+Shown = tuple[EventSpec, Frame]
 Note = Callable[[], Shown | None]
 """Takes a new event into the state, and returns what pages are shown of it."""
 
@@ -83,14 +84,14 @@ class Ingest:
         """One sampling round."""
         return self._take(*self._round(name, body))
 
-    def sensor_data_soon(self, name: str, body: SensorData, told: Callable[[Callable[[], Ack]], None]) -> None:
-        """The same without waiting: `told` gets what returns the ack or raises, once it is on disk."""
+    def sensor_data_soon(self, name: str, body: SensorData, told: Callable[[Ack | Exception], None]) -> None:
+        """The same without waiting: `told` gets the ack once it is on disk, or why there is none."""
         event, note = self._round(name, body)
         ticket = self._offer(event, note)
 
         def stored(outcome: Outcome[Stored]) -> None:
             self._live.settle(ticket)
-            told(lambda: _stored(event, outcome.get()))
+            told(_stored(event, outcome.get()) if outcome.error is None else outcome.error)
 
         ticket.then(stored)
 
@@ -99,10 +100,10 @@ class Ingest:
         body = calibrated(body, device.profile)
 
         def note() -> Shown:
-            if device.insights.take(body.insight, min(body.taken_at or iso_utc(now), iso_utc(now))):
+            if device.insights.take(body.insight, as_of(body.taken_at, now) or iso_utc(now)):
                 self._keep(device)
             self._alerts.readings(device, body, device.note_readings(body, now))
-            return SENSOR_DATA_PUB_CLIENT, frames.sensor_data(name, body, self._recorder.cursor)
+            return SENSOR_DATA_PUB_CLIENT, partial(frames.sensor_data, name, body, self._recorder.cursor)
 
         return self._event(SENSOR_DATA_PUB_PI.name, name, body, body.id, now, readings=body.data), note
 
@@ -113,7 +114,7 @@ class Ingest:
         def note() -> Shown:
             frame = frames.motion(name, body, self._recorder.cursor)
             device.note_motion(frame, now)
-            return MOTION_PUB_CLIENT, frame
+            return MOTION_PUB_CLIENT, lambda: frame
 
         return self._take(self._event(MOTION_PUB_PI.name, name, body, body.id, now), note)
 
@@ -122,8 +123,8 @@ class Ingest:
         device, now = self._registry.get(name), self._clock.now()
 
         def note() -> Shown:
-            device.training = frames.training(name, body, now, self._recorder.cursor)
-            return MODEL_TRAIN_PUB_CLIENT, device.training
+            device.training = frame = frames.training(name, body, now, self._recorder.cursor)
+            return MODEL_TRAIN_PUB_CLIENT, lambda: frame
 
         return self._take(self._event(MODEL_TRAIN_PUB_PI.name, name, body, body.id, now), note)
 
@@ -154,9 +155,10 @@ class Ingest:
 
         def note() -> Shown | None:
             state = device.note_status(accessory, body, now, self._commands.by(name, body))
-            if state is not None:
-                self._alerts.status(state)
-            return (ACCESSORY_STATUS_PUB_CLIENT, state) if state is not None else None
+            if state is None:
+                return None
+            self._alerts.status(state)
+            return ACCESSORY_STATUS_PUB_CLIENT, lambda: state
 
         def settle() -> None:
             # After the frame, so that no page sees a command done before it sees the state.
@@ -165,7 +167,7 @@ class Ingest:
         if body.id is not None or (device.original and changed):
             return self._take(self._event(frames.stored_as(accessory), name, body, body.id, now), note, settle)
         if (shown := note()) is not None:
-            self._broadcast.to_pages(*shown, name)
+            self._show(*shown, name)
         settle()
         return Ack(ok=True, code=Code.ACCEPTED)
 
@@ -207,10 +209,14 @@ class Ingest:
         ticket = self._recorder.offer(event)
         if ticket.fresh:
             if (shown := note()) is not None:
-                self._live.show(ticket, event, *shown)
-                self._broadcast.to_pages(*shown, event.device)
+                self._live.show(ticket, *shown)
+                self._show(*shown, event.device)
             settle()
         return ticket
+
+    def _show(self, spec: EventSpec, frame: Frame, device: str) -> None:
+        if self._broadcast.watched(device):
+            self._broadcast.to_pages(spec, frame(), device)
 
 
 def _stored(event: Event, stored: Stored) -> Ack:

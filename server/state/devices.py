@@ -8,7 +8,7 @@ import msgspec
 
 from server.state.accessory import MOST_ACCESSORIES, AccessoryRecord
 from server.state.insight import Insights
-from server.state.newest import Newest
+from server.state.newest import Newest, as_of
 from server.state.readings import Readings
 from shared.clock import iso_utc, local_text
 from shared.contract.events import ACCESSORIES, accessory_events
@@ -113,8 +113,8 @@ class Device:
 
     def note_readings(self, body: SensorData, now: datetime) -> tuple[str, ...]:
         """Take the values of a round that are not older than what is known. Returns their quantities."""
-        known = self.readings.bounded(body.data)
-        news = tuple(name for name in known if self._newest.is_news(f"reading {name}", body.taken_at, now))
+        known, at = self.readings.bounded(body.data), as_of(body.taken_at, now)
+        news = tuple([name for name in known if self._newest.is_news(f"reading {name}", at)])
         self.readings.take(body, news, body.taken_at or iso_utc(now), self.hello.sample_interval_s)
         return news
 
@@ -125,7 +125,7 @@ class Device:
 
     def note_motion(self, frame: ClientMotion, now: datetime) -> None:
         """Take a movement that is not older than what is known."""
-        if self._newest.is_news("motion", frame.taken_at, now):
+        if self._newest.is_news("motion", as_of(frame.taken_at, now)):
             self.motion = frame
 
     def note_status(
@@ -136,7 +136,7 @@ class Device:
         `by` is who gave the command that the status names, where that one switched something.
         """
         record = self.record(accessory)
-        if not self._newest.is_news(f"status {accessory}", body.taken_at, now):
+        if not self._newest.is_news(f"status {accessory}", as_of(body.taken_at, now)):
             return None
         known = record.reported
         if by is not None:

@@ -35,12 +35,15 @@ class Readings(dict[str, LastReading]):
         taken_s = parse_iso_utc(taken_at).timestamp()
         for name in names:
             value, known = body.data[name], self.get(name)
+            schedule = self._schedules.get(name)
+            if schedule is None:
+                schedule = self._schedules[name] = Schedule()
             self[name] = LastReading(
                 value=value,
                 unit=_unit(name),
                 taken_at=taken_at,
                 quality=body.quality.get(name),
-                stale_after_s=self._schedules.setdefault(name, Schedule()).note(taken_s, round_s),
+                stale_after_s=schedule.note(taken_s, round_s),
                 value_at=taken_at if value is not None else known.value_at if known is not None else None,
             )
 

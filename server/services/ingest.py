@@ -100,7 +100,9 @@ class Ingest:
         body = calibrated(body, device.profile)
 
         def note() -> Shown:
-            if device.insights.take(body.insight, as_of(body.taken_at, now) or iso_utc(now)):
+            if (body.insight is not None or device.insights.passing) and device.insights.take(
+                body.insight, as_of(body.taken_at, now) or iso_utc(now)
+            ):
                 self._keep(device)
             self._alerts.readings(device, body, device.note_readings(body, now))
             return SENSOR_DATA_PUB_CLIENT, partial(frames.sensor_data, name, body, self._recorder.cursor)

@@ -6,7 +6,6 @@ from typing import Final
 import msgspec
 
 from server.state.schedule import Schedule
-from shared.clock import parse_iso_utc
 from shared.contract.payloads import LastReading, SensorData
 from shared.contract.quantities import QUANTITIES
 
@@ -30,9 +29,13 @@ class Readings(dict[str, LastReading]):
                 taken.append(name)
         return taken
 
-    def take(self, body: SensorData, names: Iterable[str], taken_at: str, round_s: float | None) -> None:
-        """Take the quantities `names` of a round; the device's rounds are every `round_s`, if it says so."""
-        taken_s = parse_iso_utc(taken_at).timestamp()
+    def take(
+        self, body: SensorData, names: Iterable[str], taken_at: str, taken_s: float, round_s: float | None
+    ) -> None:
+        """Take the quantities `names` of a round, taken `taken_at`, which is `taken_s` seconds after 1970.
+
+        The device's rounds are every `round_s`, if it says so.
+        """
         for name in names:
             value, known = body.data[name], self.get(name)
             schedule = self._schedules.get(name)

@@ -33,8 +33,10 @@ class Connection:
     """True for a program that knows only the original contract: its acks are the original's three values."""
 
 
+Result = Answer | Exception
+"""An answer, or why there is none."""
 Handler = Callable[[Connection, Any], Answer]
-HotHandler = Callable[[Connection, Any, Callable[[Answer | Exception], None]], None]
+HotHandler = Callable[[Connection, Any, Callable[[Result], None]], None]
 """Takes (connection, payload, told); calls `told` once with the answer, or why there is none. Must not block."""
 Tell = Callable[[str, Refusal], Answer]
 """Tells the sender of an event, by its sid, why it is refused, and returns the ack."""
@@ -95,7 +97,7 @@ class Guard:
         name = spec.name
 
         def handle(sid: str, body: Any, reply: Callable[[Answer], None] | None) -> None:
-            def told(answer: Answer | Exception) -> None:
+            def told(answer: Result) -> None:
                 if isinstance(answer, Exception):
                     answer = self._failed(sid, name, answer, wants_ack=reply is not None)
                 else:

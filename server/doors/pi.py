@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from server.doors.guard import Answer, Connection, Guard, Handler
+from server.doors.guard import Answer, Connection, Guard, Handler, Result
 from server.doors.welcome import serve
 from server.fanout.port import Port
 from server.security.identity import Gatekeeper, Role, token_from
@@ -152,9 +152,7 @@ class PiDoor:
     def _sensor_data(self, connection: Connection, body: SensorData) -> Answer:
         return _ack(connection, self._ingest.sensor_data(_device(connection), body))
 
-    def _sensor_data_soon(
-        self, connection: Connection, body: SensorData, told: Callable[[Answer | Exception], None]
-    ) -> None:
+    def _sensor_data_soon(self, connection: Connection, body: SensorData, told: Callable[[Result], None]) -> None:
         device = _device(connection)
         self._presence.heard(device)
         if connection.original:

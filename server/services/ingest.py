@@ -49,9 +49,11 @@ from shared.wire import StrictJson
 
 log = logging.getLogger(__name__)
 
-Shown = tuple[EventSpec, Frame]
-Note = Callable[[], Shown | None]
+Shown = tuple[EventSpec, Frame] | None
+Note = Callable[[], Shown]
 """Takes a new event into the state, and returns what pages are shown of it."""
+# Names for what annotates functions within functions: those are looked at for every event.
+_Outcome = Outcome[Stored]
 
 
 class Ingest:
@@ -89,7 +91,7 @@ class Ingest:
         event, note = self._round(name, body)
         ticket = self._offer(event, note)
 
-        def stored(outcome: Outcome[Stored]) -> None:
+        def stored(outcome: _Outcome) -> None:
             self._live.settle(ticket)
             told(_stored(event, outcome.get()) if outcome.error is None else outcome.error)
 
@@ -155,7 +157,7 @@ class Ingest:
         known = device.record(accessory).reported
         changed = known is None or known.status is not body.status
 
-        def note() -> Shown | None:
+        def note() -> Shown:
             state = device.note_status(accessory, body, now, self._commands.by(name, body))
             if state is None:
                 return None

@@ -100,16 +100,17 @@ class Ingest:
     def _round(self, name: str, body: SensorData) -> tuple[Event, Note]:
         device, now = self._registry.get(name), self._clock.now()
         body = calibrated(body, device.profile)
+        taken = _taken(body, now)
 
         def note() -> Shown:
             if (body.insight is not None or device.insights.passing) and device.insights.take(
                 body.insight, as_of(body.taken_at, now) or iso_utc(now)
             ):
                 self._keep(device)
-            self._alerts.readings(device, body, device.note_readings(body, now))
+            self._alerts.readings(device, body, device.note_readings(body, now, taken))
             return SENSOR_DATA_PUB_CLIENT, partial(frames.sensor_data, name, body, self._recorder.cursor)
 
-        return self._event(SENSOR_DATA_PUB_PI.name, name, body, body.id, now, readings=body.data), note
+        return self._event(SENSOR_DATA_PUB_PI.name, name, body, body.id, taken, readings=body.data), note
 
     def motion(self, name: str, body: Motion) -> Ack:
         """A movement began or ended."""
@@ -120,7 +121,7 @@ class Ingest:
             device.note_motion(frame, now)
             return MOTION_PUB_CLIENT, lambda: frame
 
-        return self._take(self._event(MOTION_PUB_PI.name, name, body, body.id, now), note)
+        return self._take(self._event(MOTION_PUB_PI.name, name, body, body.id, _taken(body, now)), note)
 
     def model_train(self, name: str, body: ModelTrain) -> Ack:
         """News of a training job."""
@@ -130,7 +131,7 @@ class Ingest:
             device.training = frame = frames.training(name, body, now, self._recorder.cursor)
             return MODEL_TRAIN_PUB_CLIENT, lambda: frame
 
-        return self._take(self._event(MODEL_TRAIN_PUB_PI.name, name, body, body.id, now), note)
+        return self._take(self._event(MODEL_TRAIN_PUB_PI.name, name, body, body.id, _taken(body, now)), note)
 
     def dropped(self, name: str, body: Dropped) -> Ack:
         """Events that the device gave up: what a gap in its ids means."""
@@ -147,7 +148,7 @@ class Ingest:
         if stream is not None and body.first_id is not None and body.last_id is not None:
             drop = Drop(stream=stream, first=body.first_id, last=body.last_id, reason=body.reason)
         return self._take(
-            self._event(DROP_PUB_PI.name, name, body, body.id, self._clock.now(), drop=drop), lambda: None
+            self._event(DROP_PUB_PI.name, name, body, body.id, _taken(body, self._clock.now()), drop=drop), lambda: None
         )
 
     def status(self, name: str, accessory: str, body: AccessoryStatus) -> Ack:
@@ -169,7 +170,9 @@ class Ingest:
             self._commands.reported(device, accessory, body)
 
         if body.id is not None or (device.original and changed):
-            return self._take(self._event(frames.stored_as(accessory), name, body, body.id, now), note, settle)
+            return self._take(
+                self._event(frames.stored_as(accessory), name, body, body.id, _taken(body, now)), note, settle
+            )
         if (shown := note()) is not None:
             self._show(*shown, name)
         settle()
@@ -181,7 +184,7 @@ class Ingest:
         device: str,
         body: Outboxed,
         id_: int | None,
-        now: datetime,
+        taken: datetime,
         readings: dict[str, float | None] | None = None,
         drop: Drop | None = None,
     ) -> Event:
@@ -192,7 +195,7 @@ class Ingest:
         return Event(
             device=device,
             event=event,
-            taken_at_ms=to_ms(_moment(body.taken_at) if body.taken_at else now),
+            taken_at_ms=to_ms(taken),
             body=StrictJson.dumps(body),
             stream=stream,
             id=id_,
@@ -227,9 +230,11 @@ def _stored(event: Event, stored: Stored) -> Ack:
     return Ack(ok=True, code=Code.DUPLICATE if stored.duplicate else Code.STORED, id=event.id, cursor=stored.cursor)
 
 
-def _moment(text: str) -> datetime:
+def _taken(body: Outboxed, now: datetime) -> datetime:
     """When it was. Raises `Refusal` for what has the shape of a time and is none, such as a month 13."""
+    if not body.taken_at:
+        return now
     try:
-        return parse_iso_utc(text)
+        return parse_iso_utc(body.taken_at)
     except (ValueError, OverflowError):
-        raise Refusal(Code.INVALID_PAYLOAD, f"`taken_at` is no time: {text!r}") from None
+        raise Refusal(Code.INVALID_PAYLOAD, f"`taken_at` is no time: {body.taken_at!r}") from None

@@ -111,16 +111,20 @@ class Device:
 
     # --- what it reports: late news, out of a backlog, is stored but is not what is now ---------------------------
 
-    def note_readings(self, body: SensorData, now: datetime) -> tuple[str, ...]:
-        """Take the values of a round that are not older than what is known. Returns their quantities."""
+    def note_readings(self, body: SensorData, now: datetime, taken: datetime | None = None) -> tuple[str, ...]:
+        """Take the values of a round that are not older than what is known. Returns their quantities.
+
+        `taken` is what the round's `taken_at` says, where that has been read already.
+        """
         known = self.readings.bounded(body.data)
         if body.taken_at is None:
             taken, taken_at, at = now, iso_utc(now), None
         else:
-            taken, taken_at = parse_iso_utc(body.taken_at), body.taken_at
+            taken, taken_at = taken or parse_iso_utc(body.taken_at), body.taken_at
             # As `as_of` has it: this is done for every reading, and to write a time down is what takes long.
             at = taken_at if taken <= now else iso_utc(now)
-        news = tuple([name for name in known if self._newest.is_news(f"reading {name}", at)])
+        is_news = self._newest.is_news
+        news = tuple([name for name in known if is_news(f"reading {name}", at)])
         self.readings.take(body, news, taken_at, taken.timestamp(), self.hello.sample_interval_s)
         return news
 

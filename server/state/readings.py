@@ -1,6 +1,6 @@
 """The newest value of each quantity of one device, for how long it is what is now, and since when there is none."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 import msgspec
@@ -20,8 +20,10 @@ class Readings(dict[str, LastReading]):
         super().__init__()
         self._schedules: dict[str, Schedule] = {}
 
-    def bounded(self, names: Iterable[str]) -> list[str]:
+    def bounded(self, names: Mapping[str, object]) -> list[str]:
         """Those of `names` that are known, or for which there is room."""
+        if self.keys() >= names.keys():
+            return list(names)
         room, taken = MOST_QUANTITIES - len(self), []
         for name in names:
             room -= name not in self
@@ -43,7 +45,7 @@ class Readings(dict[str, LastReading]):
                 schedule = self._schedules[name] = Schedule()
             self[name] = LastReading(
                 value=value,
-                unit=_unit(name),
+                unit=known.unit if known is not None else _unit(name),
                 taken_at=taken_at,
                 quality=body.quality.get(name),
                 stale_after_s=schedule.note(taken_s, round_s),

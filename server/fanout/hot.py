@@ -15,6 +15,8 @@ import gevent
 import msgspec
 
 from server.fanout.wire import Wire
+from server.fanout.words import Rounds
+from shared.contract.payloads import SensorData
 from shared.contract.spec import EventSpec, Namespace
 from shared.wire import MAX_EVENT_CHARS, StrictJson
 
@@ -63,7 +65,8 @@ class Hot:
     def add(self, spec: EventSpec, handle: HotHandler) -> None:
         """Serve `spec` here."""
         prefix = f"2{spec.namespace}," if spec.namespace is not Namespace.ROOT else "2"
-        decoder: Any = msgspec.json.Decoder(tuple[str, spec.payload])  # type: ignore[name-defined]  # known at run time
+        kind: Any = spec.payload
+        decoder: Any = Rounds() if kind is SensorData else msgspec.json.Decoder(tuple[str, kind])
         lane = _Lane(spec.namespace, f'["{spec.name}",', decoder.decode, handle)
         self._lanes.setdefault(prefix, []).append(lane)
 

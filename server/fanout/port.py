@@ -160,8 +160,8 @@ class Port:
 
     def reaches(self, namespace: str, to: Sequence[str]) -> bool:
         """See `Emitter`."""
-        rooms = self._server.manager.rooms.get(namespace, ())
-        return any(room in rooms for room in to)
+        rooms = self._server.manager.rooms.get(namespace)
+        return bool(rooms) and not rooms.keys().isdisjoint(to)
 
     def pass_on(self, spec: EventSpec, body: dict[str, Any] | bytes, to: Sequence[str], skip: str) -> None:
         """Send a body as it came, JSON or binary, to each of `to` but its sender."""

@@ -223,9 +223,9 @@ def create_app(settings: RelaySettings, storage: Storage, clock: Clock) -> Relay
     alerting.restore()
     Restart(commands, registry, book, clock, time).run()
 
-    pi_guard = Guard(port, Namespace.PI, RateLimit(settings.limits.device_events_per_s), metrics)
-    root_guard = Guard(port, Namespace.ROOT, RateLimit(settings.limits.device_events_per_s), metrics)
-    client_guard = Guard(port, Namespace.CLIENT, RateLimit(settings.limits.client_events_per_s), metrics)
+    pi_guard = Guard(port, Namespace.PI, RateLimit(settings.limits.device_events_per_s, clock), metrics)
+    root_guard = Guard(port, Namespace.ROOT, RateLimit(settings.limits.device_events_per_s, clock), metrics)
+    client_guard = Guard(port, Namespace.CLIENT, RateLimit(settings.limits.client_events_per_s, clock), metrics)
     temperature = TemperatureDoor(registry, broadcast, clock, settings.temperature)
     mqtt = MqttSensors(
         *(settings.mqtt, registry, ingest, presence, storage.history),
@@ -238,7 +238,7 @@ def create_app(settings: RelaySettings, storage: Storage, clock: Clock) -> Relay
     esp32 = Esp32Door(port, broadcast, stress, clock, storage.recorder.healthy)
     home_assistant = HomeAssistant(settings.mqtt, registry, commands, broadcast, clock)
     doors = (
-        PiDoor(port, pi_guard, gatekeeper, registry, presence, ingest, commands, care),
+        PiDoor(port, pi_guard, gatekeeper, registry, presence, ingest, commands, care, clock),
         ClientDoor(port, client_guard, gatekeeper, broadcast, snapshots, replay, commands, alerts, training),
         RootDoor(port, root_guard, gatekeeper, (esp32, TelemetryDoor(port), temperature, mqtt), esp32.tells()),
     )
@@ -253,7 +253,7 @@ def create_app(settings: RelaySettings, storage: Storage, clock: Clock) -> Relay
         command_routes(gatekeeper, commands, Records(commands.ledger, book)),
         log_routes(gatekeeper, registry, DeviceLog(Log(storage.database), book)),
         mqtt_routes(gatekeeper, mqtt),
-        esp32_routes(gatekeeper, esp32, RateLimit(settings.limits.device_events_per_s), metrics),
+        esp32_routes(gatekeeper, esp32, RateLimit(settings.limits.device_events_per_s, clock), metrics),
         care_routes(gatekeeper, registry, care),
         contract_routes(lambda host: described.document(settings.mqtt, host), demo=settings.demo),
         training_routes(gatekeeper, training),

@@ -1,5 +1,6 @@
 """Run a relay: listen, serve, and end in order when a signal comes or a task dies."""
 
+import gc
 import logging
 import signal
 import socket
@@ -29,6 +30,8 @@ _PET_S = 1.0
 _LOOK_S = 0.5
 _ALONE_S = 1.0
 """For which a worker has no primary before it tries to be it."""
+_GC_OBJECTS = 20_000
+"""New objects after which garbage is looked for among them."""
 
 
 def serve(settings: RelaySettings) -> None:
@@ -64,6 +67,7 @@ def _carry(settings: RelaySettings, bound: socket.socket, clock: Clock) -> Stora
     server.start()
     worker.carrier.start()
     log.info("worker ready: url=%s version=%s", _address(bound), VERSION)
+    _collect_less()
     sdnotify.notify("READY=1")
     storage, told = None, ""
     while storage is None and not stopping.wait(_LOOK_S):
@@ -102,6 +106,7 @@ def _run(settings: RelaySettings, bound: socket.socket, relay: Relay) -> None:
     if relay.primary is not None:
         relay.primary.start(settings.cluster.address or _address(bound))
     log.info("relay ready: url=%s version=%s demo=%s", _address(bound), VERSION, settings.demo)
+    _collect_less()
     sdnotify.notify("READY=1")
     stopping.wait()
     log.info("relay stops")
@@ -117,6 +122,14 @@ def _run(settings: RelaySettings, bound: socket.socket, relay: Relay) -> None:
     server.stop(timeout=_STOP_S)
     relay.alerting.behind.close()
     _join(owned)
+
+
+def _collect_less() -> None:
+    # What is there now stays. What comes with an event goes with it, so little is left to be collected, and to look
+    # for it in everything that is on its way would cost more than all the rest.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_GC_OBJECTS)
 
 
 def _until_signalled() -> Event:

@@ -66,7 +66,7 @@ def monotonic_s(clock: Clock) -> float:
 
 def iso_utc(moment: datetime) -> str:
     """`moment` as the contract writes it: ISO 8601, UTC, milliseconds, `Z`."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
 def parse_iso_utc(text: str) -> datetime:

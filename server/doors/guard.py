@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -34,9 +33,11 @@ class Connection:
     """True for a program that knows only the original contract: its acks are the original's three values."""
 
 
+Result = Answer | Exception
+"""An answer, or why there is none."""
 Handler = Callable[[Connection, Any], Answer]
-HotHandler = Callable[[Connection, Any, Callable[[Callable[[], Answer]], None]], None]
-"""Takes (connection, payload, told); calls `told` once with what returns the answer or raises. Must not block."""
+HotHandler = Callable[[Connection, Any, Callable[[Result], None]], None]
+"""Takes (connection, payload, told); calls `told` once with the answer, or why there is none. Must not block."""
 Tell = Callable[[str, Refusal], Answer]
 """Tells the sender of an event, by its sid, why it is refused, and returns the ack."""
 
@@ -93,19 +94,21 @@ class Guard:
 
     def hasten(self, spec: EventSpec, handler: HotHandler) -> None:
         """Give a bound event a fast lane, where the way to here has one. It is checked as on the usual one."""
+        name = spec.name
 
         def handle(sid: str, body: Any, reply: Callable[[Answer], None] | None) -> None:
-            inbound = Inbound((body,), wants_ack=reply is not None)
-
-            def told(outcome: Callable[[], Answer]) -> None:
-                answer = self._judged(sid, spec.name, inbound, outcome)
+            def told(answer: Result) -> None:
+                if isinstance(answer, Exception):
+                    answer = self._failed(sid, name, answer, wants_ack=reply is not None)
+                else:
+                    self._count(name, answer)
                 if reply is not None:
                     reply(answer)
 
             try:
-                handler(self._allowed(sid, inbound), body, told)
+                handler(self._allowed(sid), body, told)
             except Exception as failure:  # told to the sender, as on the usual lane
-                told(partial(_raise, failure))
+                told(failure)
 
         self._port.hot(spec, handle)
 
@@ -127,31 +130,35 @@ class Guard:
     def _answer(self, sid: str, event: str, args: tuple[Any, ...], work: Handler) -> Any:
         """What goes back as the ack."""
         inbound = args[0] if args and isinstance(args[0], Inbound) else Inbound((), wants_ack=False)
-        return self._judged(sid, event, inbound, lambda: work(self._allowed(sid, inbound), self._body(inbound)))
+        try:
+            sender = self._allowed(sid)
+            if inbound.refusal is not None:
+                raise inbound.refusal
+            answer = work(sender, self._body(inbound))
+        except Exception as failure:  # the caller must get an answer
+            return self._failed(sid, event, failure, wants_ack=inbound.wants_ack)
+        self._count(event, answer)
+        return answer
 
-    def _allowed(self, sid: str, inbound: Inbound) -> Connection:
-        """Who sends an event. Raises `Refusal` where it may not, or what it sent is none."""
+    def _allowed(self, sid: str) -> Connection:
+        """Who sends an event. Raises `Refusal` where it may not."""
         connection = self._connections.get(sid)
         if connection is None:
             raise Refusal(Code.UNAUTHENTICATED, "this connection has ended")
         self._rate.hit(sid)
-        if inbound.refusal is not None:
-            raise inbound.refusal
         return connection
 
-    def _judged(self, sid: str, event: str, inbound: Inbound, outcome: Callable[[], Answer]) -> Any:
-        """The answer that `outcome` gives or raises. Whatever happens, it is an answer."""
-        try:
-            answer = outcome()
-        except Refusal as refusal:
-            self._log_once(sid, event, refusal)
-            return self._refused(sid, event, inbound, refusal)
-        except Exception:
-            # The caller must get an answer; the fault is ours and is logged whole.
-            log.exception("handler failed: event=%s", event[:64])
-            return self._refused(sid, event, inbound, Refusal(Code.INTERNAL))
+    def _count(self, event: str, answer: Answer) -> None:
         self._metrics.event(self._namespace, event, answer.code if isinstance(answer, Ack) else Code.STORED)
-        return answer
+
+    def _failed(self, sid: str, event: str, failure: Exception, *, wants_ack: bool) -> Answer:
+        """The answer where there is none. What is no refusal is a fault of ours, and is logged whole."""
+        if isinstance(failure, Refusal):
+            self._log_once(sid, event, failure)
+        else:
+            log.error("handler failed: event=%s", event[:64], exc_info=failure)
+            failure = Refusal(Code.INTERNAL)
+        return self._refused(sid, event, failure, wants_ack=wants_ack)
 
     def _body(self, inbound: Inbound) -> object:
         # What a program of the other doors says by an event's name alone, it sends without a body.
@@ -161,11 +168,11 @@ class Guard:
             raise Refusal(Code.INVALID_PAYLOAD, f"an event has one body; this one has {len(inbound.args)}")
         return inbound.args[0]
 
-    def _refused(self, sid: str, event: str, inbound: Inbound, refusal: Refusal) -> Answer:
+    def _refused(self, sid: str, event: str, refusal: Refusal, *, wants_ack: bool) -> Answer:
         self._metrics.refusal(self._namespace, refusal.code)
         if (tell := self._tells.get(event)) is not None:
             return tell(sid, refusal)
-        if not inbound.wants_ack:
+        if not wants_ack:
             body = ErrorBody.build(
                 code=refusal.code, message=refusal.message[:500], event=event[:64], retry=refusal.retry
             )
@@ -184,7 +191,3 @@ class Guard:
                 refusal.code,
                 refusal.message[:200],
             )
-
-
-def _raise(failure: Exception) -> Answer:
-    raise failure

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from server.doors.guard import Answer, Connection, Guard, Handler
+from server.doors.guard import Answer, Connection, Guard, Handler, Result
 from server.doors.welcome import serve
 from server.fanout.port import Port
 from server.security.identity import Gatekeeper, Role, token_from
@@ -18,6 +18,7 @@ from server.services.commands import Commands
 from server.services.ingest import Ingest
 from server.services.presence import Presence
 from server.state.devices import Registry
+from shared.clock import Clock
 from shared.contract.events import (
     ACCESSORIES,
     ACCESSORY_STATUS_PUB_PI,
@@ -68,11 +69,12 @@ class PiDoor:
         ingest: Ingest,
         commands: Commands,
         care: Care,
+        clock: Clock,
     ) -> None:
         self._port = port
         self._guard = guard
         # Each one costs a line in the log, a row in the database and an event to every page.
-        self._connects = RateLimit(_CONNECTS_PER_S)
+        self._connects = RateLimit(_CONNECTS_PER_S, clock)
         self._gatekeeper = gatekeeper
         self._registry = registry
         self._presence = presence
@@ -150,12 +152,15 @@ class PiDoor:
     def _sensor_data(self, connection: Connection, body: SensorData) -> Answer:
         return _ack(connection, self._ingest.sensor_data(_device(connection), body))
 
-    def _sensor_data_soon(
-        self, connection: Connection, body: SensorData, told: Callable[[Callable[[], Answer]], None]
-    ) -> None:
+    def _sensor_data_soon(self, connection: Connection, body: SensorData, told: Callable[[Result], None]) -> None:
         device = _device(connection)
         self._presence.heard(device)
-        self._ingest.sensor_data_soon(device, body, lambda outcome: told(lambda: _ack(connection, outcome())))
+        if connection.original:
+            self._ingest.sensor_data_soon(
+                device, body, lambda ack: told(ack if isinstance(ack, Exception) else _ack(connection, ack))
+            )
+        else:
+            self._ingest.sensor_data_soon(device, body, told)
 
     def _motion(self, connection: Connection, body: Motion) -> Answer:
         return _ack(connection, self._ingest.motion(_device(connection), body))

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from shared.contract.payloads import Payload
-from shared.contract.spec import EventSpec
+from shared.contract.spec import EventSpec, Namespace
 
 EVERY_PAGE = "pages"
 """The room of pages that see all devices."""
@@ -23,6 +23,9 @@ class Emitter(Protocol):
     ) -> None:
         """Send one event to each of `to`, once. `acked` gets the arguments of the ack."""
 
+    def reaches(self, namespace: str, to: Sequence[str]) -> bool:
+        """Whether anybody is in one of the rooms `to`."""
+
     def close(self, spec: EventSpec, sid: str, payload: Payload) -> None:
         """Send a last event to `sid`, then end its connection."""
 
@@ -34,6 +37,10 @@ class Broadcast:
         self._emitter = emitter
         self.listeners: list[Callable[[EventSpec, Payload, str | None], None]] = []
         """Told of each event that goes to pages, with its device. Must not block."""
+
+    def watched(self, device: str) -> bool:
+        """Whether anybody sees what goes to pages of `device`; else it need not be made."""
+        return bool(self.listeners) or self._emitter.reaches(Namespace.CLIENT, (EVERY_PAGE, page_room(device)))
 
     def to_pages(self, spec: EventSpec, payload: Payload, device: str | None) -> None:
         """An event of `device` to every page that sees it; of no device: to those that see all."""

@@ -105,10 +105,11 @@ class Far:
 
     # --- its inbox, and the hot lane ------------------------------------------------------------------------------
 
-    def say(self, message: str) -> None:
-        """Send a message; nothing where the connection has ended."""
+    def say(self, *messages: str) -> None:
+        """Send messages; nothing where the connection has ended."""
         if not self.closed:
-            self.carrier.say(self.sid, message)
+            for message in messages:
+                self.carrier.say(self.sid, message)
 
     def pause(self) -> None:
         """Read no further for now."""

@@ -27,6 +27,9 @@ _TWO_BYTES, _EIGHT_BYTES = 126, 127
 _CONTROL_BYTES = 125
 _MASK_BYTES = 4
 _NO_MASK = bytes(_MASK_BYTES)
+_WHOLE_TEXT = _FIN | TEXT
+_SHORTEST = 2 + 2 + _MASK_BYTES
+"""Bytes that the head of any frame of up to 64 KiB has at most."""
 _MAGIC = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _KEY_BYTES = 16
 
@@ -101,10 +104,24 @@ class FrameReader:
             if len(self._buffer) < self._need:
                 return messages
             data = self._buffer
-        at = 0
-        while (end := self._frame_end(data, at)) <= len(data):
-            if (message := self._take(data, at, end)) is not None:
-                messages.append(message)
+        at, size = 0, len(data)
+        while True:
+            # Nearly all that comes is a whole message of text, and not long: that much is judged here.
+            length = data[at + 1] ^ _MASKED if size - at >= _SHORTEST and data[at] == _WHOLE_TEXT else _EIGHT_BYTES
+            body = at + 2 + _MASK_BYTES
+            if length == _TWO_BYTES:
+                length, body = data[at + 2] << 8 | data[at + 3], body + 2
+            elif length > _TWO_BYTES:
+                body = 0
+            if body and self._kind == _CONTINUATION and length <= self._limit:
+                if (end := body + length) > size:
+                    break
+                messages.append((TEXT, _text_of(_unmasked(data[body - _MASK_BYTES : body], data[body:end]))))
+            else:
+                if (end := self._frame_end(data, at)) > size:
+                    break
+                if (message := self._take(data, at, end)) is not None:
+                    messages.append(message)
             at = end
         self._buffer, self._need = data[at:], end - at
         return messages
@@ -151,12 +168,14 @@ class FrameReader:
             self._kind, self._parts = opcode, payload
             return None
         self._kind, self._parts = _CONTINUATION, b""
-        if opcode == BINARY:
-            return opcode, payload
-        try:
-            return opcode, payload.decode()
-        except UnicodeDecodeError:
-            raise Violation(BAD_DATA, "text is UTF-8") from None
+        return opcode, payload if opcode == BINARY else _text_of(payload)
+
+
+def _text_of(payload: bytes) -> str:
+    try:
+        return payload.decode()
+    except UnicodeDecodeError:
+        raise Violation(BAD_DATA, "text is UTF-8") from None
 
 
 def _unmasked(mask: bytes, payload: bytes) -> bytes:

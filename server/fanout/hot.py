@@ -4,6 +4,7 @@ What is not quite as expected is left to the usual lane, which knows an answer t
 """
 
 import itertools
+import logging
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,8 +14,12 @@ from typing import Any, Protocol
 import gevent
 import msgspec
 
+from server.fanout.words import Rounds
+from shared.contract.payloads import SensorData
 from shared.contract.spec import EventSpec, Namespace
 from shared.wire import MAX_EVENT_CHARS, StrictJson
+
+log = logging.getLogger(__name__)
 
 Reply = Callable[[Any], None]
 """Takes the values of the ack, an `Ack` or a tuple; call it once."""
@@ -37,8 +42,8 @@ class Sender(Protocol):
     def resume(self) -> None:
         """Go on."""
 
-    def say(self, message: str) -> None:
-        """Send a Socket.IO message; nothing where the connection has ended."""
+    def say(self, *messages: str) -> None:
+        """Send Socket.IO messages together; nothing where the connection has ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +62,14 @@ class Hot:
         self._waiting: deque[tuple[Sender, Callable[[], None]]] = deque()
         self._paused: set[Sender] = set()
         self._serving = False
+        self._acks: dict[Sender, list[str]] = {}
+        """What is to go out at the end of the hub's turn: what is committed together is acked in one write."""
 
     def add(self, spec: EventSpec, handle: HotHandler) -> None:
         """Serve `spec` here."""
         prefix = f"2{spec.namespace}," if spec.namespace is not Namespace.ROOT else "2"
-        decoder: Any = msgspec.json.Decoder(tuple[str, spec.payload])  # type: ignore[name-defined]  # known at run time
+        kind: Any = spec.payload
+        decoder: Any = Rounds() if kind is SensorData else msgspec.json.Decoder(tuple[str, kind])
         lane = _Lane(spec.namespace, f'["{spec.name}",', decoder.decode, handle)
         self._lanes.setdefault(prefix, []).append(lane)
 
@@ -97,11 +105,8 @@ class Hot:
         except (msgspec.MsgspecError, UnicodeError, RecursionError):
             return False
 
-        def reply(values: Any) -> None:
-            args = values if isinstance(values, tuple) else (values,)
-            sender.say(f"{ack}{StrictJson.dumps(args)}")
-
-        self._waiting.append((sender, partial(lane.handle, sid, payload, None if ack is None else reply)))
+        reply = None if ack is None else partial(self._reply, sender, ack)
+        self._waiting.append((sender, partial(lane.handle, sid, payload, reply)))
         if len(self._waiting) > _MOST:
             sender.pause()
             self._paused.add(sender)
@@ -109,6 +114,20 @@ class Hot:
             self._serving = True
             gevent.spawn(self._serve)
         return True
+
+    def _reply(self, sender: Sender, ack: str, values: Any) -> None:
+        message = ack + StrictJson.dumps(values if isinstance(values, tuple) else (values,))
+        if not self._acks:
+            gevent.get_hub().loop.run_callback(self._flush)
+        self._acks.setdefault(sender, []).append(message)
+
+    def _flush(self) -> None:
+        acks, self._acks = self._acks, {}
+        for sender, messages in acks.items():
+            try:
+                sender.say(*messages)
+            except Exception:  # one connection's fault is no other's
+                log.exception("acks could not be sent")
 
     def _serve(self) -> None:
         try:

@@ -170,6 +170,11 @@ class Port:
         """See `Emitter`."""
         self._server.emit(spec.name, payload, to=list(to), namespace=spec.namespace, callback=acked)
 
+    def reaches(self, namespace: str, to: Sequence[str]) -> bool:
+        """See `Emitter`."""
+        rooms = self._server.manager.rooms.get(namespace)
+        return bool(rooms) and not rooms.keys().isdisjoint(to)
+
     def pass_on(self, spec: EventSpec, body: dict[str, Any] | bytes, to: Sequence[str], skip: str) -> None:
         """Send a body as it came, JSON or binary, to each of `to` but its sender."""
         self._server.emit(spec.name, body, to=list(to), namespace=spec.namespace, skip_sid=skip)

@@ -78,10 +78,16 @@ class Session(Socket):  # type: ignore[misc]  # the library is not typed
         else:
             self.queue.put(pkt)
 
-    def say(self, message: str) -> None:
-        """Send a message, after all that was sent before; nothing where the connection has ended."""
-        if not self.closed:
-            self.send(engineio_packet.Packet(engineio_packet.MESSAGE, message))
+    def say(self, *messages: str) -> None:
+        """Send messages, after all that was sent before; nothing where the connection has ended."""
+        if self.closed:
+            return
+        if self.upgraded and self.wire is not None and self not in self.path.batch:
+            if self.check_ping_timeout():
+                self.wire.write(b"".join([framing.text(f"{engineio_packet.MESSAGE}{one}") for one in messages]))
+        else:
+            for message in messages:
+                self.send(engineio_packet.Packet(engineio_packet.MESSAGE, message))
 
     @property
     def unsent(self) -> int:

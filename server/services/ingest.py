@@ -9,14 +9,16 @@ import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from functools import partial
 
 from server.fanout.broadcast import Broadcast
 from server.services import frames
 from server.services.alerts.service import Alerts
 from server.services.calibration import calibrated
 from server.services.commands import Commands
-from server.services.replay import LiveFrames
+from server.services.replay import Frame, LiveFrames
 from server.state.devices import Device, Registry
+from server.state.newest import as_of
 from server.storage.bridge import Outcome
 from server.storage.recorder import Recorder
 from server.storage.records import Drop, Event, Stored
@@ -39,7 +41,6 @@ from shared.contract.payloads import (
     ModelTrain,
     Motion,
     Outboxed,
-    Payload,
     SensorData,
 )
 from shared.contract.spec import EventSpec
@@ -48,9 +49,11 @@ from shared.wire import StrictJson
 
 log = logging.getLogger(__name__)
 
-Shown = tuple[EventSpec, Payload]
-Note = Callable[[], Shown | None]
+Shown = tuple[EventSpec, Frame] | None
+Note = Callable[[], Shown]
 """Takes a new event into the state, and returns what pages are shown of it."""
+# Names for what annotates functions within functions: those are looked at for every event.
+_Outcome = Outcome[Stored]
 
 
 class Ingest:
@@ -83,28 +86,31 @@ class Ingest:
         """One sampling round."""
         return self._take(*self._round(name, body))
 
-    def sensor_data_soon(self, name: str, body: SensorData, told: Callable[[Callable[[], Ack]], None]) -> None:
-        """The same without waiting: `told` gets what returns the ack or raises, once it is on disk."""
+    def sensor_data_soon(self, name: str, body: SensorData, told: Callable[[Ack | Exception], None]) -> None:
+        """The same without waiting: `told` gets the ack once it is on disk, or why there is none."""
         event, note = self._round(name, body)
         ticket = self._offer(event, note)
 
-        def stored(outcome: Outcome[Stored]) -> None:
+        def stored(outcome: _Outcome) -> None:
             self._live.settle(ticket)
-            told(lambda: _stored(event, outcome.get()))
+            told(_stored(event, outcome.get()) if outcome.error is None else outcome.error)
 
         ticket.then(stored)
 
     def _round(self, name: str, body: SensorData) -> tuple[Event, Note]:
         device, now = self._registry.get(name), self._clock.now()
         body = calibrated(body, device.profile)
+        taken = _taken(body, now)
 
         def note() -> Shown:
-            if device.insights.take(body.insight, min(body.taken_at or iso_utc(now), iso_utc(now))):
+            if (body.insight is not None or device.insights.passing) and device.insights.take(
+                body.insight, as_of(body.taken_at, now) or iso_utc(now)
+            ):
                 self._keep(device)
-            self._alerts.readings(device, body, device.note_readings(body, now))
-            return SENSOR_DATA_PUB_CLIENT, frames.sensor_data(name, body, self._recorder.cursor)
+            self._alerts.readings(device, body, device.note_readings(body, now, taken))
+            return SENSOR_DATA_PUB_CLIENT, partial(frames.sensor_data, name, body, self._recorder.cursor)
 
-        return self._event(SENSOR_DATA_PUB_PI.name, name, body, body.id, now, readings=body.data), note
+        return self._event(SENSOR_DATA_PUB_PI.name, name, body, body.id, taken, readings=body.data), note
 
     def motion(self, name: str, body: Motion) -> Ack:
         """A movement began or ended."""
@@ -113,19 +119,19 @@ class Ingest:
         def note() -> Shown:
             frame = frames.motion(name, body, self._recorder.cursor)
             device.note_motion(frame, now)
-            return MOTION_PUB_CLIENT, frame
+            return MOTION_PUB_CLIENT, lambda: frame
 
-        return self._take(self._event(MOTION_PUB_PI.name, name, body, body.id, now), note)
+        return self._take(self._event(MOTION_PUB_PI.name, name, body, body.id, _taken(body, now)), note)
 
     def model_train(self, name: str, body: ModelTrain) -> Ack:
         """News of a training job."""
         device, now = self._registry.get(name), self._clock.now()
 
         def note() -> Shown:
-            device.training = frames.training(name, body, now, self._recorder.cursor)
-            return MODEL_TRAIN_PUB_CLIENT, device.training
+            device.training = frame = frames.training(name, body, now, self._recorder.cursor)
+            return MODEL_TRAIN_PUB_CLIENT, lambda: frame
 
-        return self._take(self._event(MODEL_TRAIN_PUB_PI.name, name, body, body.id, now), note)
+        return self._take(self._event(MODEL_TRAIN_PUB_PI.name, name, body, body.id, _taken(body, now)), note)
 
     def dropped(self, name: str, body: Dropped) -> Ack:
         """Events that the device gave up: what a gap in its ids means."""
@@ -142,7 +148,7 @@ class Ingest:
         if stream is not None and body.first_id is not None and body.last_id is not None:
             drop = Drop(stream=stream, first=body.first_id, last=body.last_id, reason=body.reason)
         return self._take(
-            self._event(DROP_PUB_PI.name, name, body, body.id, self._clock.now(), drop=drop), lambda: None
+            self._event(DROP_PUB_PI.name, name, body, body.id, _taken(body, self._clock.now()), drop=drop), lambda: None
         )
 
     def status(self, name: str, accessory: str, body: AccessoryStatus) -> Ack:
@@ -152,20 +158,23 @@ class Ingest:
         known = device.record(accessory).reported
         changed = known is None or known.status is not body.status
 
-        def note() -> Shown | None:
+        def note() -> Shown:
             state = device.note_status(accessory, body, now, self._commands.by(name, body))
-            if state is not None:
-                self._alerts.status(state)
-            return (ACCESSORY_STATUS_PUB_CLIENT, state) if state is not None else None
+            if state is None:
+                return None
+            self._alerts.status(state)
+            return ACCESSORY_STATUS_PUB_CLIENT, lambda: state
 
         def settle() -> None:
             # After the frame, so that no page sees a command done before it sees the state.
             self._commands.reported(device, accessory, body)
 
         if body.id is not None or (device.original and changed):
-            return self._take(self._event(frames.stored_as(accessory), name, body, body.id, now), note, settle)
+            return self._take(
+                self._event(frames.stored_as(accessory), name, body, body.id, _taken(body, now)), note, settle
+            )
         if (shown := note()) is not None:
-            self._broadcast.to_pages(*shown, name)
+            self._show(*shown, name)
         settle()
         return Ack(ok=True, code=Code.ACCEPTED)
 
@@ -175,7 +184,7 @@ class Ingest:
         device: str,
         body: Outboxed,
         id_: int | None,
-        now: datetime,
+        taken: datetime,
         readings: dict[str, float | None] | None = None,
         drop: Drop | None = None,
     ) -> Event:
@@ -186,7 +195,7 @@ class Ingest:
         return Event(
             device=device,
             event=event,
-            taken_at_ms=to_ms(_moment(body.taken_at) if body.taken_at else now),
+            taken_at_ms=to_ms(taken),
             body=StrictJson.dumps(body),
             stream=stream,
             id=id_,
@@ -207,19 +216,25 @@ class Ingest:
         ticket = self._recorder.offer(event)
         if ticket.fresh:
             if (shown := note()) is not None:
-                self._live.show(ticket, event, *shown)
-                self._broadcast.to_pages(*shown, event.device)
+                self._live.show(ticket, *shown)
+                self._show(*shown, event.device)
             settle()
         return ticket
+
+    def _show(self, spec: EventSpec, frame: Frame, device: str) -> None:
+        if self._broadcast.watched(device):
+            self._broadcast.to_pages(spec, frame(), device)
 
 
 def _stored(event: Event, stored: Stored) -> Ack:
     return Ack(ok=True, code=Code.DUPLICATE if stored.duplicate else Code.STORED, id=event.id, cursor=stored.cursor)
 
 
-def _moment(text: str) -> datetime:
+def _taken(body: Outboxed, now: datetime) -> datetime:
     """When it was. Raises `Refusal` for what has the shape of a time and is none, such as a month 13."""
+    if not body.taken_at:
+        return now
     try:
-        return parse_iso_utc(text)
+        return parse_iso_utc(body.taken_at)
     except (ValueError, OverflowError):
-        raise Refusal(Code.INVALID_PAYLOAD, f"`taken_at` is no time: {text!r}") from None
+        raise Refusal(Code.INVALID_PAYLOAD, f"`taken_at` is no time: {body.taken_at!r}") from None

@@ -5,13 +5,12 @@ were already shown but are not stored yet, then joins. All from the last look at
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from server.fanout.broadcast import Broadcast
 from server.services import frames
 from server.storage.history import History
 from server.storage.recorder import Recorder
-from server.storage.records import Event, LoggedEvent
+from server.storage.records import LoggedEvent
 from server.storage.ticket import Ticket
 from shared.clock import from_ms
 from shared.contract.events import ERROR_PUB_CLIENT
@@ -22,22 +21,19 @@ from shared.errors import Code, Refusal
 _PAGE = 200
 
 
-@dataclass(frozen=True)
-class _Live:
-    event: Event
-    spec: EventSpec
-    frame: Payload
+Frame = Callable[[], Payload]
+"""Makes what pages are shown: when nobody looks, nothing is made."""
 
 
 class LiveFrames:
     """Frames that pages were shown and the database has not committed yet, oldest first."""
 
     def __init__(self) -> None:
-        self._frames: dict[Ticket, _Live] = {}
+        self._frames: dict[Ticket, tuple[EventSpec, Frame]] = {}
 
-    def show(self, ticket: Ticket, event: Event, spec: EventSpec, frame: Payload) -> None:
+    def show(self, ticket: Ticket, spec: EventSpec, frame: Frame) -> None:
         """A frame goes out."""
-        self._frames[ticket] = _Live(event, spec, frame)
+        self._frames[ticket] = spec, frame
 
     def settle(self, ticket: Ticket) -> None:
         """Its event is stored, or refused: a replay finds it, or its sender sends it again."""
@@ -46,9 +42,9 @@ class LiveFrames:
     def uncommitted(self, device: str | None) -> list[tuple[EventSpec, Payload]]:
         """The frames of `device` (None: of all) that no replay finds."""
         return [
-            (live.spec, live.frame)
-            for ticket, live in self._frames.items()
-            if not ticket.done and device in (None, live.event.device)
+            (spec, frame())
+            for ticket, (spec, frame) in self._frames.items()
+            if not ticket.done and device in (None, ticket.event.device)
         ]
 
 

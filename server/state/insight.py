@@ -32,9 +32,14 @@ class Insights:
         self.known = known
         self._told = {(one.kind, one.quantity): one.at for one in known.findings}
 
+    @property
+    def passing(self) -> bool:
+        """Whether a round that tells nothing changes what is known."""
+        return self.known is not None and bool(self.known.scores or self.known.findings)
+
     def take(self, insight: Insight | None, taken_at: str) -> bool:
         """Take what a round tells. Returns whether findings or forecast are others than before."""
-        if insight is None and (self.known is None or not (self.known.scores or self.known.findings)):
+        if insight is None and not self.passing:
             return False
         before = self.known or DeviceInsight()
         news = insight or Insight()

@@ -5,20 +5,24 @@ from datetime import datetime
 from shared.clock import iso_utc
 
 
+def as_of(taken_at: str | None, now: datetime) -> str | None:
+    """When news counts as taken; None where it has no time stamp, which says nothing.
+
+    From the future it counts as taken now: else all that follows were old once the device's clock is set right.
+    """
+    return None if taken_at is None else min(taken_at, iso_utc(now))
+
+
 class Newest:
     """Times by kind of news."""
 
     def __init__(self) -> None:
         self._as_of: dict[str, str] = {}
 
-    def is_news(self, of: str, taken_at: str | None, now: datetime) -> bool:
-        """Whether this is not older than the newest of its kind; a missing time stamp says nothing.
-
-        One from the future counts as taken now: else all that follows were old once the device's clock is set right.
-        """
-        if taken_at is None:
+    def is_news(self, of: str, at: str | None) -> bool:
+        """Whether this is not older than the newest of its kind. `at` is of `as_of`."""
+        if at is None:
             return True
-        at = min(taken_at, iso_utc(now))
         if at < self._as_of.get(of, ""):
             return False
         self._as_of[of] = at

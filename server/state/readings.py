@@ -1,12 +1,11 @@
 """The newest value of each quantity of one device, for how long it is what is now, and since when there is none."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 import msgspec
 
 from server.state.schedule import Schedule
-from shared.clock import parse_iso_utc
 from shared.contract.payloads import LastReading, SensorData
 from shared.contract.quantities import QUANTITIES
 
@@ -21,8 +20,10 @@ class Readings(dict[str, LastReading]):
         super().__init__()
         self._schedules: dict[str, Schedule] = {}
 
-    def bounded(self, names: Iterable[str]) -> list[str]:
+    def bounded(self, names: Mapping[str, object]) -> list[str]:
         """Those of `names` that are known, or for which there is room."""
+        if self.keys() >= names.keys():
+            return list(names)
         room, taken = MOST_QUANTITIES - len(self), []
         for name in names:
             room -= name not in self
@@ -30,17 +31,24 @@ class Readings(dict[str, LastReading]):
                 taken.append(name)
         return taken
 
-    def take(self, body: SensorData, names: Iterable[str], taken_at: str, round_s: float | None) -> None:
-        """Take the quantities `names` of a round; the device's rounds are every `round_s`, if it says so."""
-        taken_s = parse_iso_utc(taken_at).timestamp()
+    def take(
+        self, body: SensorData, names: Iterable[str], taken_at: str, taken_s: float, round_s: float | None
+    ) -> None:
+        """Take the quantities `names` of a round, taken `taken_at`, which is `taken_s` seconds after 1970.
+
+        The device's rounds are every `round_s`, if it says so.
+        """
         for name in names:
             value, known = body.data[name], self.get(name)
+            schedule = self._schedules.get(name)
+            if schedule is None:
+                schedule = self._schedules[name] = Schedule()
             self[name] = LastReading(
                 value=value,
-                unit=_unit(name),
+                unit=known.unit if known is not None else _unit(name),
                 taken_at=taken_at,
                 quality=body.quality.get(name),
-                stale_after_s=self._schedules.setdefault(name, Schedule()).note(taken_s, round_s),
+                stale_after_s=schedule.note(taken_s, round_s),
                 value_at=taken_at if value is not None else known.value_at if known is not None else None,
             )
 

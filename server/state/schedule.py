@@ -13,6 +13,7 @@ class Schedule:
     def __init__(self) -> None:
         self._last_s: float | None = None
         self._gaps_s: deque[float] = deque(maxlen=5)
+        self._shortest_s = 0.0
 
     def note(self, taken_s: float, round_s: float | None) -> float | None:
         """A value was taken at `taken_s`, by its device's clock; rounds are every `round_s`, if it says so.
@@ -21,7 +22,8 @@ class Schedule:
         """
         if self._last_s is not None and taken_s > self._last_s:
             self._gaps_s.append(taken_s - self._last_s)
+            # Of some: an outage makes a gap long, nothing makes it short.
+            self._shortest_s = min(self._gaps_s)
         self._last_s = taken_s
-        # The shortest of some: an outage makes a gap long, nothing makes it short.
-        period_s = max(min(self._gaps_s, default=0.0), round_s or 0.0)
+        period_s = max(self._shortest_s, round_s or 0.0)
         return max(_MISSED * period_s, _LEAST_S) if period_s else None

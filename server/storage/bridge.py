@@ -7,7 +7,6 @@ It works the same in a program that is not patched. All calls come from the one 
 
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from gevent import get_hub
@@ -15,6 +14,7 @@ from gevent.event import AsyncResult
 from gevent.hub import Waiter
 from gevent.lock import Semaphore
 from gevent.threadpool import ThreadPool
+from msgspec import Struct
 
 from shared.errors import Code, Refusal
 
@@ -28,8 +28,7 @@ _CREW_QUEUE = 200
 """Calls that may wait for a reader before further ones are refused."""
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome(Generic[T]):
+class Outcome(Struct, Generic[T], frozen=True):
     """How a piece of work ended: with a value, or with an error."""
 
     value: T | None = None

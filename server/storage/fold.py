@@ -72,14 +72,17 @@ class Fold:
         stream.given.add(id_)
         self.upto = cursor
         self.events += 1
-        self.streams[stream.row] = (device, stream)
+        if stream.row not in self.streams:
+            self.streams[stream.row] = (device, stream)
         self.devices[device.row] = (device.name, received_at)
         if device.is_newest(event, stream.row, id_):
             self.latest[device.row, event] = (cursor, stream.row, id_, taken_at, received_at, body)
             self.last_values.update(values)
             self.last_stamps.update(dict.fromkeys(values, (taken_at, cursor)))
         start = taken_at - taken_at % MINUTE_MS
-        buckets = self.minutes.setdefault(start, {})
+        buckets = self.minutes.get(start)
+        if buckets is None:
+            buckets = self.minutes[start] = {}
         for key, value in values.items():
             bucket = buckets.get(key)
             if bucket is None:

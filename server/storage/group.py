@@ -34,12 +34,11 @@ class Group:
                 first + index, event.device, event.stream, event.id, event.event, taken_at, received_at, event.body
             )
             events.append((ticket.stream.row, event.id, event.event, taken_at, event.body, digest))
-            own = {
-                series[quantity]: value
-                for quantity, value in event.readings.items()
-                if value is not None and quantity in series
-            }
-            readings += [(key, taken_at, index, value) for key, value in own.items()]
+            own = {}
+            for quantity, value in event.readings.items():
+                if value is not None and (key := series.get(quantity)) is not None:
+                    own[key] = value
+                    readings.append((key, taken_at, index, value))
             values.append(own)
             if event.drop is not None:
                 drop = event.drop

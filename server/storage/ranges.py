@@ -41,7 +41,7 @@ class IdRanges:
         if lasts and lasts[-1] + 1 == id_:
             lasts[-1] = id_
             self.changed.add(self._firsts[-1])
-        else:
+        elif id_ not in self:
             self.add_range(id_, id_)
 
     def add_range(self, first: int, last: int) -> None:

@@ -28,7 +28,7 @@ from server.storage.ledger import Ledger
 from server.storage.records import Event, Stored
 from server.storage.reload import Snapshot
 from server.storage.tables import events
-from server.storage.ticket import Promise, Ticket
+from server.storage.ticket import Promise, Ticket, keep_all
 from shared.clock import Clock, monotonic_s, to_ms
 from shared.errors import Code, Refusal
 
@@ -377,8 +377,13 @@ class Recorder:
         if not self._fold.events:
             self._fold_since_s = monotonic_s(self._clock)
         group.committed(self._fold)
-        for cursor, ticket in enumerate(group.tickets, group.first):
-            self._keep(ticket, Outcome(value=Stored(duplicate=False, cursor=cursor)))
+        for ticket in group.tickets:
+            del ticket.stream.waiting[ticket.event.id]
+        self._waiting -= len(group.tickets)
+        keep_all(
+            (ticket, Outcome(value=Stored(duplicate=False, cursor=cursor)))
+            for cursor, ticket in enumerate(group.tickets, group.first)
+        )
 
     def _not_written(self, tickets: list[Ticket], error: Exception) -> None:
         if isinstance(error, KeyTaken):

@@ -1,7 +1,6 @@
 """What goes into the log, what comes out of it. Times are milliseconds since 1970, UTC."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from hashlib import blake2b
 
 from msgspec import Struct
@@ -37,8 +36,7 @@ class Event(Struct, frozen=True, gc=False):
     """What this event declares dropped."""
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(Struct, frozen=True, gc=False):
     """An event is durable: the ack may go."""
 
     duplicate: bool

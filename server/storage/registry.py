@@ -49,8 +49,8 @@ def wanted(tickets: Iterable[Ticket]) -> Wanted:
             names.streams.add((device.name, event.stream))
         if event.drop is not None and device.stream(event.drop.stream).row is None:
             names.streams.add((device.name, event.drop.stream))
-        if unknown := event.readings.keys() - device.series.keys():
-            names.add_series(device, unknown)
+        if not event.readings.keys() <= device.series.keys():
+            names.add_series(device, event.readings.keys() - device.series.keys())
     return names
 
 

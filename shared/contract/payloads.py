@@ -175,8 +175,8 @@ PASSIVE = "被動"
 """The original's word in `method`: this status answers a check."""
 
 
-class Payload(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The base of every body.
+class Payload(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """The base of every body. What came out of JSON has no cycles: the garbage collector need not look at it.
 
     A field that holds its default is not sent. So the original's fields have none: its programs expect all of them.
     """

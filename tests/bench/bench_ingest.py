@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import gevent
@@ -36,7 +37,15 @@ _BODY = (
 )
 
 
-def event(number: int) -> Event:
+@dataclass(frozen=True)
+class Wrote:
+    """What a loop took."""
+
+    wall_s: float
+    cpu_s: float
+
+
+def event(number: int, quantities: int = len(QUANTITIES)) -> Event:
     """The `number`th event: devices take turns."""
     device, id_ = number % DEVICES, number // DEVICES + 1
     values = (21.4 + id_ % 7 / 10, 48.2, 51.2, 0.31, 41.0)
@@ -47,12 +56,12 @@ def event(number: int) -> Event:
         event="sensor_data_pub_pi",
         taken_at_ms=START_MS + id_ * 1000,
         body=_BODY % (id_, device),
-        readings=dict(zip(QUANTITIES, values, strict=True)),
+        readings=dict(list(zip(QUANTITIES, values, strict=True))[:quantities]),
     )
 
 
-def bare(path: Path, events: list[Event], group: int) -> float:
-    """Seconds for a loop that does nothing but write."""
+def bare(path: Path, events: list[Event], group: int) -> Wrote:
+    """A loop that does nothing but write."""
     connection = sqlite3.connect(path, isolation_level=None)
     for statement in (
         "PRAGMA journal_mode=WAL",
@@ -73,7 +82,7 @@ def bare(path: Path, events: list[Event], group: int) -> float:
         values.append(
             [(device * 5 + at, one.taken_at_ms, cursor, value) for at, value in enumerate(one.readings.values())]
         )
-    started = time.perf_counter()
+    started, used = time.perf_counter(), time.process_time()
     for at in range(0, len(rows), group):
         connection.execute("BEGIN IMMEDIATE")
         connection.executemany("INSERT INTO events VALUES (?,?,?,?,?,?,?,?)", rows[at : at + group])
@@ -81,9 +90,9 @@ def bare(path: Path, events: list[Event], group: int) -> float:
             "INSERT INTO readings VALUES (?,?,?,?)", [row for part in values[at : at + group] for row in part]
         )
         connection.execute("COMMIT")
-    took = time.perf_counter() - started
+    wrote = Wrote(time.perf_counter() - started, time.process_time() - used)
     connection.close()
-    return took
+    return wrote
 
 
 def saturated(path: Path, events: list[Event], group: int) -> tuple[float, list[float]]:
@@ -122,7 +131,7 @@ def main() -> None:
     table = Table("round", "bare events/s", "recorder events/s", "ratio", "ack p50 ms", "ack p99 ms")
     for number in range(1, ROUNDS + 1):
         with tempfile.TemporaryDirectory() as directory:
-            base = bare(Path(directory) / "bare.db", events, GROUP)
+            base = bare(Path(directory) / "bare.db", events, GROUP).wall_s
             ours, waits = saturated(Path(directory) / "ours.db", events, GROUP)
         quantiles = statistics.quantiles(waits, n=100)
         ratios.append(base / ours)

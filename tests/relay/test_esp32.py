@@ -131,7 +131,7 @@ class Door:
         log: Any = self.log
         stress = StressMonitor(registry, presence, log, log, self.log.seen, predictor or self.scripted, AlertPolicy())
         self.door = Esp32Door(port, Broadcast(self.wire), stress, self.clock, lambda: True)
-        self.guard = Guard(port, Namespace.ROOT, RateLimit(10_000), Metrics())
+        self.guard = Guard(port, Namespace.ROOT, RateLimit(10_000, FakeClock()), Metrics())
         ours = {spec: _never for spec in EVERY_DOOR if spec.subscriber is Party.RELAY}
         self.guard.bind({**ours, **self.door.handlers()}, self.door.tells())
         self.come("page", kind="frontend")

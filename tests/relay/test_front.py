@@ -4,13 +4,17 @@ import io
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from server.security.front import MAX_BODY_BYTES, Front
 from server.security.identity import Gatekeeper, Identity, Role, token_from
 from server.security.rate import RateLimit
 from server.settings import RelaySettings, is_loopback, load
+from shared.clock import monotonic_s
 from shared.errors import Code, Refusal
 from shared.settings import SettingsError
+from tests.support.clock import FakeClock
 
 
 def request(front_options: dict[str, Any] | None = None, **environ: Any) -> tuple[str, dict[str, Any]]:
@@ -136,7 +140,7 @@ def test_only_a_known_token_opens_and_only_for_its_role() -> None:
 
 
 def test_the_rate_limit_is_per_connection() -> None:
-    limit = RateLimit(per_s=1)
+    limit = RateLimit(1, FakeClock())
     for _ in range(10):
         limit.hit("a")
     with pytest.raises(Refusal) as refused:
@@ -144,6 +148,34 @@ def test_the_rate_limit_is_per_connection() -> None:
     assert refused.value.code is Code.RATE_LIMITED
     assert refused.value.retry
     limit.hit("b")
+
+
+@given(st.lists(st.floats(0, 4), max_size=120))
+def test_no_ten_seconds_see_twice_the_limit_and_who_waits_is_let_in(pauses: list[float]) -> None:
+    clock, taken = FakeClock(), []
+    limit = RateLimit(1, clock)
+    for pause in pauses:
+        clock.advance(pause)
+        try:
+            limit.hit("a")
+        except Refusal:
+            continue
+        taken.append(monotonic_s(clock))
+    for at in taken:
+        # The window before counts as if its events were spread over it.
+        assert sum(at <= other < at + 10 for other in taken) < 20
+    clock.advance(20)
+    for _ in range(10):
+        limit.hit("a")
+
+
+def test_those_who_came_long_ago_are_forgotten() -> None:
+    clock = FakeClock()
+    limit = RateLimit(1, clock)
+    for number in range(100):
+        limit.hit(f"s{number}")
+        clock.advance(1)
+    assert len(limit._counts) + len(limit._before) <= 21
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,9 @@ class RecordingEmitter:
     ) -> None:
         self.sent.append(Sent(spec, tuple(to), json.loads(StrictJson.dumps(payload)), acked))
 
+    def reaches(self, namespace: str, to: Sequence[str]) -> bool:
+        return True
+
     def close(self, spec: EventSpec, sid: str, payload: Payload) -> None:
         self.emit(spec, payload, [sid])
         self.closed.append(sid)

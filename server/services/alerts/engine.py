@@ -135,6 +135,11 @@ class Engine:
                 watch.last_s = monotonic_s(self._clock)
                 self._arm(watch)
 
+    def judges(self, device: str) -> bool:
+        """Whether a rule is about what this device measures or finds."""
+        subject = self._subjects.get(device)
+        return subject is not None and bool(subject.quantities or subject.findings)
+
     def reading(self, device: str, quantity: str, value: float | None, stale_after_s: float | None = None) -> None:
         """A fresh value; None where its sensor failed, which says nothing of the value.
 

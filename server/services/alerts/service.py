@@ -83,6 +83,8 @@ class Alerts:
 
     def readings(self, device: Device, body: SensorData, news: tuple[str, ...]) -> None:
         """A round, of which the quantities `news` are newer than what was known."""
+        if not self.engine.judges(device.name):
+            return
         old = self._is_old(body)
         for name in news:
             reading = device.readings[name]

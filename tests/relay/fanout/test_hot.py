@@ -20,8 +20,8 @@ class Sender:
     def __init__(self) -> None:
         self.said: list[str] = []
 
-    def say(self, message: str) -> None:
-        self.said.append(message)
+    def say(self, *messages: str) -> None:
+        self.said += messages
 
     def pause(self) -> None:
         pass
@@ -41,6 +41,8 @@ def played(message: str, sid: str | None = "s1") -> tuple[bool, list[Any], list[
 
     hot.add(SENSOR_DATA_PUB_PI, handle)
     taken = hot.take(message, sender, lambda _: sid)
+    gevent.sleep(0)
+    # The acks go out at the end of the turn.
     gevent.sleep(0)
     return taken, got, sender.said
 

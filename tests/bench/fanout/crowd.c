@@ -7,7 +7,8 @@
  *   produce RATE BURST   send events: RATE times a second, BURST of them (0 stops); each asks for an ack
  *   saturate EVENTS      keep so many events on their way: a further one leaves when one has reached everybody
  *   command RATE         a page switches a device RATE times a second, and waits for the result of each
- *   measure SECONDS      watch that long, then print one line of JSON
+ *   measure SECONDS      forget what was counted, watch that long, then report
+ *   report               print what was counted, as one line of JSON
  *   quit
  * Every event carries "id" (its number) and "monotonic_ns" (when it was sent, CLOCK_MONOTONIC). Per subscriber the
  * numbers must go up by one: gaps, duplicates and reorders are counted apart. One that comes late is both a gap, when
@@ -359,7 +360,7 @@ int main(int argc, char **argv) {
     struct epoll_event events[256];
     listen_to(timer, &timer), listen_to(switching, &switching), listen_to(0, input);
     int opened = 0, ready = 0;
-    int64_t ends = 0, began = 0;
+    int64_t ends = 0, began = now_ns();
     double cpu = 0;
     setvbuf(stdout, NULL, _IOLBF, 0);
     for (;;) {
@@ -382,6 +383,7 @@ int main(int argc, char **argv) {
                     double seconds;
                     int rate;
                     if (!strcmp(line, "quit")) return 0;
+                    if (!strcmp(line, "report")) report((now_ns() - began) / 1e9, cpu_s() - cpu);
                     if (sscanf(line, "produce %d %d", &rate, &burst) == 2) {
                         if (!producer.fd && rate) open_client(&producer, mqtt ? MQTT : WEBSOCKET, PRODUCER, ports[0]);
                         pace(timer, rate);

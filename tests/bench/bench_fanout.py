@@ -18,7 +18,7 @@ from tests.bench.fanout.measures import COLUMNS, MEASURES, by_label, cells
 from tests.bench.fanout.picture import Bar, picture
 from tests.bench.fanout.rounds import Load, Outcome, play
 
-ROUNDS, MOST_S = 3, 3.0
+ROUNDS, MOST_S = 3, 2.5
 QUICK_ROUNDS, QUICK_S = 1, 1.0
 PICTURE = Path(".state/bench/fanout.svg")
 

@@ -39,7 +39,10 @@ COMMANDS = _heat(
     Load("1,000 subscribers × 20 events/s, and 50 commands/s", 1000, 20, commands=50, seconds=4), OURS, NODE, FLASK
 )
 POLLING = _heat(
-    Load("1,000 subscribers, 50 of them by long polling, × 10 events/s", 1000, 10, polling=50), OURS, NODE, FLASK
+    Load("1,000 subscribers, 50 of them by long polling, × 10 events/s", 1000, 10, polling=50, seconds=2),
+    OURS,
+    NODE,
+    FLASK,
 )
 HEATS = (STEADY, BURSTS, SATURATED, WIRE, SIZES, COMMANDS, POLLING)
 

@@ -60,7 +60,7 @@ MEASURES = (
     Measure("the same ÷ mosquitto", STEADY, must=0.8, aim=0.6, peer=MOSQUITTO),
     Measure("the same ÷ stock Flask-SocketIO on gevent", STEADY, must=0.2, aim=0.15, peer=FLASK),
     Measure("bursts (10/s of 5 events): CPU per delivery ÷ send() floor", BURSTS, must=0.6, aim=0.4, peer=FLOOR),
-    Measure("saturated, 8 events in flight: CPU per delivery ÷ µWebSockets", SATURATED, aim=1.5, peer=UWS),
+    Measure("saturated, 8 events in flight: CPU per delivery ÷ µWebSockets (socketify)", SATURATED, aim=1.5, peer=UWS),
     Measure(
         "100 × 100 events/s, producer and ack: CPU per delivery ÷ mosquitto", WIRE, must=1.2, aim=1.0, peer=MOSQUITTO
     ),

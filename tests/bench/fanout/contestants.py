@@ -61,16 +61,20 @@ def cache() -> Path:
     return directory
 
 
+def compiler() -> str | None:
+    """The machine's compiler of C."""
+    return shutil.which("cc") or shutil.which("gcc")
+
+
 def compiled(name: str) -> str | None:
     """A tool of the bench built from its source in C; None where there is no compiler."""
-    compiler, source = shutil.which("cc") or shutil.which("gcc"), HERE / f"{name}.c"
-    if compiler is None:
+    with_what, source, program = compiler(), HERE / f"{name}.c", cache() / name
+    if with_what is None:
         return None
-    program = cache() / name
     if not program.exists() or program.stat().st_mtime < source.stat().st_mtime:
         # Whoever runs the older one meanwhile keeps it.
         made = program.with_suffix(f".{os.getpid()}")
-        subprocess.run([compiler, "-O2", "-o", str(made), str(source)], check=True)
+        subprocess.run([with_what, "-O2", "-o", str(made), str(source)], check=True)
         made.replace(program)
     return str(program)
 

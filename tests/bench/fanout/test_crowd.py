@@ -13,18 +13,26 @@ from typing import Any
 
 import pytest
 
-from tests.bench.fanout.contestants import Contestant, compiled
+from tests.bench.fanout.contestants import Contestant, compiler
 from tests.bench.fanout.rounds import Load, crowd, play
 from tests.bench.fanout.servers import Server
 from tests.support.processes import wait_for
 
 pytestmark = [
     pytest.mark.integration,
-    pytest.mark.skipif(compiled("crowd") is None, reason="the load generator needs a C compiler"),
+    pytest.mark.skipif(compiler() is None, reason="the load generator needs a C compiler"),
 ]
 
 OURS = Contestant("ours", [sys.executable, "-m", "tests.bench.fanout.ours", "direct"])
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def built_here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What is built for the tests leaves nothing in anybody's home."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 def frame(text: str) -> bytes:

@@ -85,7 +85,12 @@ def _reached(results: Results) -> Table:
 def _bars(results: Results) -> dict[str, list[Bar]]:
     return {
         heat.title: [
-            Bar(label, statistics.median(one.cpu_us for one in outcomes))
+            Bar(
+                label,
+                statistics.median(one.cpu_us for one in outcomes),
+                statistics.median(one.p99_ms for one in outcomes),
+                statistics.median(one.kb_per_client for one in outcomes),
+            )
             for label, outcomes in by_label(rounds).items()
         ]
         for heat, rounds in results.items()

@@ -90,7 +90,7 @@ def test_every_measure_is_of_a_heat_that_is_played() -> None:
 
 
 def test_the_picture_shows_every_server_with_its_figure() -> None:
-    drawn = picture({"a load": [Bar(OURS, 5.5), Bar("R&D", 11.0)]})
+    drawn = picture({"a load": [Bar(OURS, 5.5, 12.0, 6.5), Bar("R&D", 11.0, 30.0, 40.0)]})
     assert "a load" in drawn
-    assert "5.50 µs" in drawn
+    assert "5.50 µs, p99 12 ms, 6.5 KB a client" in drawn
     assert "R&amp;D" in drawn

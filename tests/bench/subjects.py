@@ -42,15 +42,16 @@ class Running(Protocol):
 def agent_python() -> Path:
     """An interpreter with what the agent needs on a Pi. Raises `NotInstalled`."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    return _python([*project["dependencies"], *project["optional-dependencies"]["agent"]])
+    return python_with([*project["dependencies"], *project["optional-dependencies"]["agent"]])
 
 
 def mqtt_io_python() -> Path:
     """An interpreter with mqtt-io. Raises `NotInstalled`."""
-    return _python(_MQTT_IO)
+    return python_with(_MQTT_IO)
 
 
-def _python(requirements: Sequence[str]) -> Path:
+def python_with(requirements: Sequence[str]) -> Path:
+    """An interpreter with those packages, installed once. Raises `NotInstalled`."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "breathlight-bench"
     words = "\n".join((sys.version, *requirements))
     made = cache / hashlib.sha256(words.encode()).hexdigest()[:16]

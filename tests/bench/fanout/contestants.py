@@ -1,20 +1,56 @@
-"""The servers that are compared, each a process of its own on a core of its own."""
+"""The servers that are compared: who can take part on this machine, and why the others cannot."""
 
 import os
-import re
 import shutil
-import socket
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.support.processes import ROOT
+from tests.bench.subjects import NotInstalled, python_with
 
 HERE = Path(__file__).parent
-SERVER_CORE, CROWD_CORE = 0, 1
 SOCKET_IO = "socket.io@4.8.1"
+SOCKETIFY = "socketify==0.0.31"
+
+FLOOR, OURS, STOCK_PATH = "send() floor", "ours", "ours, stock path"
+MOSQUITTO, NODE, UWS, FLASK = "mosquitto", "Node socket.io", "µWebSockets", "Flask-SocketIO"
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """One kind of server.
+
+    Its command prints `port N`, or `port N M …` where it is several processes and subscribers may come to any of these
+    addresses; what its children use is counted with it. `cores` is on how many it may run, from the first on.
+    """
+
+    name: str
+    command: Sequence[str]
+    mqtt: bool = False
+    cores: int = 1
+
+
+def contestants() -> tuple[dict[str, Contestant], list[str]]:
+    """Who can take part, by name; and why the others cannot."""
+    here: list[Contestant] = []
+    absent: list[str] = []
+    if (floor := compiled("floor")) is not None:
+        here.append(Contestant(FLOOR, [floor]))
+    for name, path in ((OURS, "direct"), (STOCK_PATH, "stock")):
+        here.append(Contestant(name, [sys.executable, "-m", "tests.bench.fanout.ours", path]))
+    here.append(Contestant(FLASK, [sys.executable, "-m", "tests.bench.fanout.flask_stock"]))
+    if (broker := shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")) is None:
+        absent.append(f"{MOSQUITTO}: it is not installed")
+    else:
+        here.append(Contestant(MOSQUITTO, [broker], mqtt=True))
+    for name, prepare in ((NODE, _node), (UWS, _socketify)):
+        try:
+            here.append(Contestant(name, prepare()))
+        except NotInstalled as reason:
+            absent.append(f"{name}: {reason}")
+    return {one.name: one for one in here}, absent
 
 
 def cache() -> Path:
@@ -25,126 +61,46 @@ def cache() -> Path:
     return directory
 
 
+def compiler() -> str | None:
+    """The machine's compiler of C."""
+    return shutil.which("cc") or shutil.which("gcc")
+
+
 def compiled(name: str) -> str | None:
     """A tool of the bench built from its source in C; None where there is no compiler."""
-    compiler, source = shutil.which("cc") or shutil.which("gcc"), HERE / f"{name}.c"
-    if compiler is None:
+    with_what, source, program = compiler(), HERE / f"{name}.c", cache() / name
+    if with_what is None:
         return None
-    program = cache() / name
     if not program.exists() or program.stat().st_mtime < source.stat().st_mtime:
-        subprocess.run([compiler, "-O2", "-o", str(program), str(source)], check=True)
+        # Whoever runs the older one meanwhile keeps it.
+        made = program.with_suffix(f".{os.getpid()}")
+        subprocess.run([with_what, "-O2", "-o", str(made), str(source)], check=True)
+        made.replace(program)
     return str(program)
 
 
-def pinned(core: int) -> Callable[[], None] | None:
-    """For a child: to stay on one core, where there are two."""
-    cores = sorted(os.sched_getaffinity(0))
-    if len(cores) < 2:
-        return None
-    return lambda: os.sched_setaffinity(0, {cores[core]})
-
-
-@dataclass(frozen=True)
-class Contestant:
-    """One kind of server."""
-
-    name: str
-    command: Sequence[str]
-    mqtt: bool = False
-
-
-class Server:
-    """A running one."""
-
-    def __init__(self, contestant: Contestant) -> None:
-        self.contestant = contestant
-        command = list(contestant.command)
-        if contestant.mqtt:
-            self.port, config = _free_port(), cache() / f"mosquitto-{os.getpid()}.conf"
-            config.write_text(
-                f"listener {self.port} 127.0.0.1\nallow_anonymous true\nset_tcp_nodelay true\n", encoding="utf-8"
-            )
-            command += ["-c", str(config)]
-        self.process = subprocess.Popen(
-            command,
-            cwd=ROOT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            preexec_fn=pinned(SERVER_CORE),
-        )
-        if not contestant.mqtt:
-            assert self.process.stdout is not None
-            line = self.process.stdout.readline()
-            found = re.match(r"port (\d+)", line)
-            if not found:
-                raise RuntimeError(f"{contestant.name} did not start")
-            self.port = int(found[1])
-
-    def tell(self, line: str) -> None:
-        """Set the pace of its own producer."""
-        if not self.contestant.mqtt:
-            assert self.process.stdin is not None
-            self.process.stdin.write(line + "\n")
-            self.process.stdin.flush()
-
-    def cpu_s(self) -> float:
-        """Seconds on a core so far, of all its threads."""
-        tasks = Path(f"/proc/{self.process.pid}/task").iterdir()
-        return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9
-
-    def rss_kb(self) -> int:
-        """What it keeps in memory."""
-        status = Path(f"/proc/{self.process.pid}/status").read_text()
-        return int(re.search(r"VmRSS:\s+(\d+)", status)[1])  # type: ignore[index]  # it is always there
-
-    def stop(self) -> None:
-        """End it."""
-        self.process.terminate()
-        self.process.wait(10)
-        for stream in (self.process.stdin, self.process.stdout):
-            if stream is not None:
-                stream.close()
-
-
-def contestants() -> tuple[list[Contestant], list[str]]:
-    """Who can take part on this machine, and why the others cannot."""
-    here, absent = [], []
-    if (floor := compiled("floor")) is not None:
-        here.append(Contestant("send() floor", [floor]))
-    here.append(Contestant("ours", [sys.executable, "-m", "tests.bench.fanout.ours", "direct"]))
-    broker = shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
-    if broker is None:
-        absent.append("mosquitto is not installed")
-    else:
-        here.append(Contestant("mosquitto", [broker], mqtt=True))
-    node, package = shutil.which("node"), _socket_io()
-    if node is None or package is None:
-        absent.append("Node socket.io: node or npm is missing, or the registry is out of reach")
-    else:
-        here.append(Contestant("Node socket.io", [node, str(HERE / "node_server.mjs"), str(package)]))
-    here.append(Contestant("ours, stock path", [sys.executable, "-m", "tests.bench.fanout.ours", "stock"]))
-    here.append(Contestant("Flask-SocketIO", [sys.executable, "-m", "tests.bench.fanout.flask_stock"]))
-    return here, absent
-
-
-def _socket_io() -> Path | None:
-    """The npm package, installed once."""
+def _node() -> list[str]:
+    """Node's server, its package fetched once by npm."""
+    node, npm = shutil.which("node"), shutil.which("npm")
+    if node is None:
+        raise NotInstalled("node is not installed")
     directory = cache() / SOCKET_IO.replace("@", "-")
-    if (directory / "node_modules" / "socket.io").exists():
-        return directory
-    npm = shutil.which("npm")
-    if npm is None:
-        return None
-    directory.mkdir(exist_ok=True)
-    (directory / "package.json").write_text("{}", encoding="utf-8")
-    command = [npm, "install", "--silent", "--no-audit", "--no-fund", SOCKET_IO]
-    done = subprocess.run(command, cwd=directory, capture_output=True, timeout=120)
-    return directory if done.returncode == 0 else None
+    if not (directory / "node_modules" / "socket.io").exists():
+        if npm is None:
+            raise NotInstalled("npm is not installed")
+        directory.mkdir(exist_ok=True)
+        (directory / "package.json").write_text("{}", encoding="utf-8")
+        command = [npm, "install", "--silent", "--no-audit", "--no-fund", SOCKET_IO]
+        done = subprocess.run(command, cwd=directory, capture_output=True, timeout=120)
+        if done.returncode:
+            raise NotInstalled(f"npm could not install {SOCKET_IO}")
+    return [node, str(HERE / "node_server.mjs"), str(directory)]
 
 
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
+def _socketify() -> list[str]:
+    """µWebSockets' server, in an interpreter of its own. Its wheel needs the system's libuv."""
+    python = str(python_with([SOCKETIFY]))
+    tried = subprocess.run([python, "-c", "import socketify"], capture_output=True, text=True)
+    if tried.returncode:
+        raise NotInstalled(f"{SOCKETIFY} does not load: {tried.stderr.strip().splitlines()[-1]}")
+    return [python, str(HERE / "uws_server.py")]

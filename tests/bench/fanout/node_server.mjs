@@ -13,6 +13,33 @@ io.of("/pi").on("connection", (socket) => {
     show(payload);
     ack?.({ ok: true, code: "stored", id: payload.id });
   });
+  device = socket;
+  socket.on("LED_status_pub_pi", (status) => {
+    const asker = asked.get(status.command);
+    asked.delete(status.command);
+    asker?.emit("command_result_pub_client", { ...answer(status.command), state: "verified", status: status.status });
+  });
+});
+const asked = new Map();
+const answer = (command) => ({ command, device: "bench", action: "on", code: "accepted", at: new Date().toISOString() });
+let device;
+let commands = 0;
+pages.on("connection", (socket) => {
+  socket.on("command_request_client", (request, ack) => {
+    const command = String(++commands);
+    asked.set(command, socket);
+    device.emit("LED_on_publish_server", {
+      pin: 18,
+      mode: "主動",
+      code: 1,
+      accessory: request.accessory,
+      status: true,
+      type: "on",
+      msg: "on",
+      command,
+    });
+    ack?.({ ok: true, code: "accepted", command });
+  });
 });
 let number = 0;
 let rate = 0;

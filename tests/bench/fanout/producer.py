@@ -1,9 +1,11 @@
-"""What the Python servers of the bench have in common: the event, and the producer that standard input drives."""
+"""What the Python servers of the bench have in common: the event, the producer that standard input drives, commands."""
 
+import itertools
 import sys
 import time
 from collections.abc import Callable
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, ClassVar
 
 import gevent
 
@@ -19,6 +21,32 @@ def body(number: int) -> dict[str, Any]:
         "fail": [],
         "data": {"temperature": 21.4, "humidity": 48.2},
     }
+
+
+class Switchboard:
+    """Who asked for which command, of the one device."""
+
+    ORDER: ClassVar = {"pin": 18, "mode": "主動", "code": 1, "type": "on", "msg": "on"}
+
+    def __init__(self) -> None:
+        self.device = ""
+        self._askers: dict[str, str] = {}
+        self._numbers = itertools.count(1)
+
+    def ask(self, sid: str) -> str:
+        """A command of its own number."""
+        command = str(next(self._numbers))
+        self._askers[command] = sid
+        return command
+
+    def asker(self, command: str) -> str:
+        """Whom to tell the result, once."""
+        return self._askers.pop(command)
+
+    def result(self) -> dict[str, Any]:
+        """What all results say."""
+        at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        return {"device": "bench", "action": "on", "state": "verified", "code": "accepted", "at": at}
 
 
 def obey(publish: Callable[[int], None]) -> None:

@@ -14,7 +14,7 @@ HERE = Path(__file__).parent
 SOCKET_IO = "socket.io@4.8.1"
 SOCKETIFY = "socketify==0.0.31"
 
-FLOOR, OURS, STOCK_PATH = "send() floor", "ours", "ours, stock path"
+FLOOR, OURS, STOCK_PATH, TWO = "send() floor", "ours", "ours, stock path", "ours, two workers"
 MOSQUITTO, NODE, UWS, FLASK = "mosquitto", "Node socket.io", "µWebSockets", "Flask-SocketIO"
 
 
@@ -40,6 +40,10 @@ def contestants() -> tuple[dict[str, Contestant], list[str]]:
         here.append(Contestant(FLOOR, [floor]))
     for name, path in ((OURS, "direct"), (STOCK_PATH, "stock")):
         here.append(Contestant(name, [sys.executable, "-m", "tests.bench.fanout.ours", path]))
+    if shutil.which("redis-server") is None:
+        absent.append(f"{TWO}: redis-server is not installed")
+    else:
+        here.append(Contestant(TWO, [sys.executable, "-m", "tests.bench.fanout.workers", "2"], cores=2))
     here.append(Contestant(FLASK, [sys.executable, "-m", "tests.bench.fanout.flask_stock"]))
     if (broker := shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")) is None:
         absent.append(f"{MOSQUITTO}: it is not installed")

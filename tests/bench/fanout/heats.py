@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from tests.bench.fanout.contestants import FLASK, FLOOR, MOSQUITTO, NODE, OURS, STOCK_PATH, UWS, Contestant
+from tests.bench.fanout.contestants import FLASK, FLOOR, MOSQUITTO, NODE, OURS, STOCK_PATH, TWO, UWS, Contestant
 from tests.bench.fanout.rounds import Load, Outcome, play
 
 Round = Mapping[str, Outcome]
@@ -45,7 +45,16 @@ POLLING = _heat(
     NODE,
     FLASK,
 )
-HEATS = (STEADY, BURSTS, SATURATED, WIRE, SIZES, COMMANDS, POLLING)
+ONE_WORKER, TWO_WORKERS = "one worker", "two workers"
+WORKERS = Heat(
+    # The generator shares the second core with the second worker: its own share is measured.
+    "2,000 subscribers, saturated: one worker and two",
+    {
+        ONE_WORKER: (OURS, Load(ONE_WORKER, 2000, in_flight=8, seconds=2)),
+        TWO_WORKERS: (TWO, Load(TWO_WORKERS, 2000, in_flight=8, seconds=2)),
+    },
+)
+HEATS = (STEADY, BURSTS, SATURATED, WIRE, SIZES, COMMANDS, POLLING, WORKERS)
 
 
 def alternate(

@@ -4,14 +4,13 @@ import os
 import re
 import resource
 import signal
-import socket
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tests.bench.fanout.contestants import Contestant, cache
-from tests.support.processes import ROOT
+from tests.support.processes import ROOT, free_port
 
 SERVER_CORE, CROWD_CORE = 0, 1
 
@@ -36,7 +35,7 @@ class Server:
         self.contestant = contestant
         command = list(contestant.command)
         if contestant.mqtt:
-            self.ports, config = [_free_port()], cache() / f"mosquitto-{os.getpid()}.conf"
+            self.ports, config = [free_port()], cache() / f"mosquitto-{os.getpid()}.conf"
             lines = f"listener {self.ports[0]} 127.0.0.1\nallow_anonymous true\nset_tcp_nodelay true\n"
             config.write_text(lines, encoding="utf-8")
             command += ["-c", str(config)]
@@ -97,9 +96,3 @@ def _family(pid: int) -> Iterator[int]:
     for children in Path(f"/proc/{pid}/task").glob("*/children"):
         for child in children.read_text().split():
             yield from _family(int(child))
-
-
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])

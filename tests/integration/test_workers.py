@@ -1,8 +1,15 @@
 """Several workers behind the real nginx, with a real Redis: to everybody outside they are one relay."""
 
+import json
 import os
+import re
 import signal
+import subprocess
+import sys
+import textwrap
 import threading
+import tomllib
+import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -12,8 +19,10 @@ from typing import Any
 import pytest
 from websocket import WebSocketException
 
+from server.settings import RelaySettings
 from shared.client import Client
 from shared.contract.payloads import ClientSensorData, CommandState
+from shared.settings import convert
 from tests.relay.storage.cluster import Cluster, programs
 from tests.support import processes
 from tests.support.nginx import nginx
@@ -115,6 +124,15 @@ def complete(url: str, *views: list[int]) -> None:
                     break
     for seen in views:
         assert seen == [id_ for id_ in stored if seen[0] <= id_ <= seen[-1]]
+
+
+def _role(port: int) -> str | None:
+    """What the worker at `port` says that it is; None while it says nothing."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=5) as answer:
+            return str(json.load(answer)["role"])
+    except OSError:
+        return None
 
 
 def ledger(relay: RelayProcess, device: str) -> dict[str, Any]:
@@ -274,3 +292,36 @@ def test_a_worker_keeps_to_the_contract_like_the_primary(tmp_path: Path) -> None
     with site(tmp_path) as here:
         done = here.front.cli("contract", "check", f"http://127.0.0.1:{here.carriers[0]}", timeout_s=120)
         assert done.returncode == 0, done.stdout
+
+
+def test_the_page_about_it_is_true(tmp_path: Path) -> None:
+    """docs/scale.md: its settings are settings, and what it lets a reader try goes as it says."""
+    page = (processes.ROOT / "docs/scale.md").read_text(encoding="utf-8")
+    [toml] = re.findall(r"^ *```toml\n(.*?)^ *```", page, re.M | re.S)
+    loaded = convert(RelaySettings, tomllib.loads(textwrap.dedent(toml)), "")
+    assert (loaded.behind_proxy, loaded.cluster.redis) == (True, "redis://127.0.0.1:6379/0")
+    around, trial = re.findall(r"^```sh\n(.*?)^```", page, re.M | re.S)
+    with redis(tmp_path / "redis") as queue, ExitStack() as stack:
+        first, second = free_port(), free_port()
+        for known, found in (
+            ("6379", queue.port),
+            ("5000", first),
+            ("5001", second),
+            (".state", tmp_path),
+            (".venv/bin/pi-relay", f"exec {sys.executable} -m server"),
+        ):
+            assert known in around + trial
+            around, trial = around.replace(known, str(found)), trial.replace(known, str(found))
+        primary, worker, curl = trial.splitlines()
+        running = []
+        for line, port in ((primary, first), (worker, second)):
+            shell = ["bash", "-c", f"{around}\n{line}"]
+            running.append(subprocess.Popen(shell, cwd=processes.ROOT, stderr=subprocess.DEVNULL))
+            stack.callback(running[-1].wait, 30)
+            stack.callback(running[-1].terminate)
+            wait_for("it says what it is", lambda port=port: _role(port), 60)
+        wait_for("it carries", lambda: _role(second) == "worker", 60)
+        answer = subprocess.run(["bash", "-c", curl], capture_output=True, text=True, timeout=30)
+        assert '"role":"worker"' in answer.stdout
+        running[0].send_signal(signal.SIGINT)
+        wait_for("it has taken over", lambda: _role(second) == "primary", 60)

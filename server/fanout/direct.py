@@ -4,9 +4,8 @@ from collections import defaultdict
 from typing import Any
 
 import socketio
-from engineio import packet as engineio_packet
-from socketio import packet as socketio_packet
 
+from server.fanout import outgoing
 from server.fanout.batch import Audience, Batch
 
 
@@ -37,12 +36,7 @@ class DirectManager(socketio.Manager):  # type: ignore[misc]  # the library is n
         audience = self._resolve(namespace, to or room, skip_sid)
         if not audience.to:
             return
-        args = list(data) if isinstance(data, tuple) else [] if data is None else [data]
-        packet = self.server.packet_class(socketio_packet.EVENT, namespace=namespace, data=[event, *args])
-        encoded = packet.encode()
-        parts = encoded if isinstance(encoded, list) else [encoded]
-        packets = [engineio_packet.Packet(engineio_packet.MESSAGE, part) for part in parts]
-        self._batch.add(audience, packets)
+        self._batch.add(audience, outgoing.packets(self.server, event, data, namespace))
 
     def basic_enter_room(self, sid: str, namespace: str, room: str | None, eio_sid: str | None = None) -> None:
         """See `socketio.Manager`."""

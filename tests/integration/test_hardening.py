@@ -156,7 +156,8 @@ def test_a_connection_that_joins_nothing_is_closed(tmp_path) -> None:
 
 
 def test_a_slow_reader_is_closed_and_its_mailbox_was_bounded(tmp_path) -> None:
-    with processes.relay(tmp_path, LIMITS__MAILBOX_EVENTS="50", LIMITS__DEVICE_EVENTS_PER_S="100000") as relay:
+    limits = {"LIMITS__MAILBOX_EVENTS": "50", "LIMITS__DEVICE_EVENTS_PER_S": "100000", "LIMITS__STALLED_S": "1"}
+    with processes.relay(tmp_path, **limits) as relay:
         slow = RawClient(relay.url, "/client", {}, sockopt=[(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)])
         with RawClient(relay.url, "/pi", {"device": "busy", "contract": "1.0"}) as busy:
             data = {f"quantity-{number}": 1.0 for number in range(60)}

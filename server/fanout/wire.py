@@ -149,7 +149,8 @@ class Wire:
         """Keep what the kernel did not take: all but the first `sent` bytes."""
         if self.ended is None:
             return
-        backlog = self.backlog = self.backlog or Backlog(self._terms, _notice)
+        if (backlog := self.backlog) is None:
+            backlog = self.backlog = Backlog(self._terms, _notice)
         if not self._holding:
             self._epoch.number += 1
             self._holding = True

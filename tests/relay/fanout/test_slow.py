@@ -174,10 +174,16 @@ def test_a_command_for_a_device_that_takes_nothing_is_refused_at_once(fanout: st
     with processes.relay(tmp_path, FANOUT=fanout, **limits) as relay, ExitStack() as stack:
         auth = {"device": "deaf", "contract": "1.0", "accessories": accessories}
         device = stack.enter_context(RawClient(relay.url, "/pi", auth, **SMALL))
+        sent = 0
         while (unsent := gauge(relay, "unsent_bytes")) < BOUND - 4_000:
-            for _ in range(5 if unsent else 50):
+            # It is there, and says so; it only does not read.
+            device.send("3")
+            for _ in range(15 if unsent else 300):
                 # Refusals with their reasons are the longest that a device can make a relay send.
                 device.emit("x" * 64, {}, ack=1)
+                sent += 1
+            handled = f'breathlight_refusals_total{{code="unknown_event",door="/pi"}} {float(sent)}'
+            wait_for("all of them are refused", lambda said=handled: said in relay.get("/metrics"))
         request = {"device": "deaf", "action": "check", "accessory": "breath_light", "ttl_s": 60}
 
         def refused() -> Any:

@@ -182,7 +182,7 @@ class Client:
                 self._backoff.reset()
 
     def _is_news(self, body: Any) -> bool:
-        """Whether it was not seen before. A replay begins a little before what is missing: what was seen comes again."""
+        """Whether it was not seen before. A replay begins a little before what is missing: some of it comes again."""
         known = key_of(body)
         if known is None:
             return True

@@ -44,14 +44,18 @@ class Gaps:
         return not self._again
 
     def take(self, item: Item) -> bool:
-        """Whether an event may be told now. A new one is held back while a replay runs."""
+        """Whether an event may be told now. A new one is held back while a replay runs; of a replay that had a gap,
+        what comes after that is passed over: the next one brings it in its order.
+        """
         body = item[1]
         key = key_of(body)
         again = bool(body.get("replayed"))
         if self._open and not again and key is not None:
             self._held[key] = item
             return False
-        if not self._open or (again and not self._again):
+        if again and self._again:
+            return False
+        if again or not self._open:
             self._reached(body.get("cursor"))
         if key is not None:
             self._held.pop(key, None)

@@ -57,7 +57,9 @@ export class Gaps<T> {
       if (this.#held.size > HELD) this.#ends.giveUp();
       return;
     }
-    if (!this.#open || (frame.replayed && !this.#again)) this.#reached(frame.cursor);
+    // After a gap in a replay, the next one brings the rest in its order.
+    if (frame.replayed && this.#again) return;
+    if (frame.replayed || !this.#open) this.#reached(frame.cursor);
     if (key !== null) this.#held.delete(key);
     this.#ends.tell(item);
   }

@@ -27,7 +27,7 @@ Told = tuple[str, str, Any]
 _PUBLISHED = {(str(spec.namespace), spec.name): spec for spec in CATALOGUE + EVERY_DOOR if spec.publisher is Role.RELAY}
 
 
-@dataclass
+@dataclass(slots=True)
 class Tally:
     """What has become of events that waited."""
 

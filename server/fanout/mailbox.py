@@ -1,6 +1,5 @@
 """What one connection of the stock path, or a long poll, has not been sent yet."""
 
-from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
@@ -29,7 +28,7 @@ class Mailbox(JoinableQueue):  # type: ignore[type-arg]
         self._over = False
         self._head: Any = None
         """Of a message in two packets, until the second one comes."""
-        self._parts: deque[Any] = deque()
+        self._parts: list[Any] = []
         """The rest of what was taken last."""
 
     @property
@@ -56,7 +55,7 @@ class Mailbox(JoinableQueue):  # type: ignore[type-arg]
     def get(self, block: bool = True, timeout: float | None = None) -> Any:
         """The next packet."""
         if self._parts:
-            return self._parts.popleft()
+            return self._parts.pop(0)
         super().get(block, timeout)
         parts = self.backlog.take()
         self.backlog.moved()
@@ -64,8 +63,8 @@ class Mailbox(JoinableQueue):  # type: ignore[type-arg]
             self.backlog.rest()
         if parts is None:
             return None
-        self._parts.extend(parts[1:])
-        return parts[0]
+        first, *self._parts = parts
+        return first
 
     def task_done(self) -> None:
         """A packet has been sent. The second one of a message does not count."""

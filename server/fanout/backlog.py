@@ -72,9 +72,13 @@ class Gap:
 class _Waiting(Generic[T]):
     item: T
     size: int
-    told: Told | None
-    key: tuple[Any, ...] | None
+    namespace: str = ""
+    since: int | None = None
+    """A replay from this cursor would bring it."""
+    key: tuple[Any, ...] | None = None
     """Of a state: what it tells of."""
+    on_record: bool = False
+    """It is an event too, which a replay would bring."""
 
 
 class Backlog(Generic[T]):
@@ -169,12 +173,17 @@ class Backlog(Generic[T]):
         while (self.events >= self._terms.events or self.bytes + size > self._terms.bytes) and self._drop_oldest():
             pass
         self._serial += 1
+        waiting = _Waiting(item, size)
+        if told is not None:
+            # Not the body itself: that takes more room than what is sent.
+            waiting.namespace, waiting.since = told[0], _before(told[2])
+            waiting.key, waiting.on_record = key, getattr(told[2], "id", None) is not None
         if self.full:
-            if told is None or policy is not WhenSlow.DROP:
-                return False
-            self._leave_out(self._serial, told)
-            return True
-        self._items[self._serial] = _Waiting(item, size, told, key)
+            if policy is WhenSlow.DROP:
+                self._leave_out(self._serial, waiting)
+                return True
+            return False
+        self._items[self._serial] = waiting
         self.bytes += size
         if policy is WhenSlow.DROP:
             heapq.heappush(self._droppable, self._serial)
@@ -185,7 +194,7 @@ class Backlog(Generic[T]):
     def append(self, item: T) -> None:
         """Let one more wait that has no bound: the last ones, and the end."""
         self._serial += 1
-        self._items[self._serial] = _Waiting(item, 0, None, None)
+        self._items[self._serial] = _Waiting(item, 0)
 
     def take(self) -> T | None:
         """The next one, or the notice of what should have been; None where nothing waits."""
@@ -226,7 +235,7 @@ class Backlog(Generic[T]):
         waiting = self._items[serial]
         if isinstance(waiting, Gap):
             raise TypeError("a gap is the state of nothing")
-        if waiting.told is not None and getattr(waiting.told[2], "id", None) is not None:
+        if waiting.on_record:
             heapq.heappush(self._droppable, serial)
             return
         del self._items[serial]
@@ -240,20 +249,18 @@ class Backlog(Generic[T]):
             return False
         serial = heapq.heappop(self._droppable)
         waiting = self._items[serial]
-        if isinstance(waiting, Gap) or waiting.told is None:
-            raise TypeError("a gap, and what is no event, cannot be left out")
+        if isinstance(waiting, Gap):
+            raise TypeError("a gap cannot be left out")
         self._forget(serial, waiting)
-        self._leave_out(serial, waiting.told)
+        self._leave_out(serial, waiting)
         return True
 
-    def _leave_out(self, serial: int, told: Told) -> None:
+    def _leave_out(self, serial: int, waiting: _Waiting[T]) -> None:
         """Note that what had `serial` is not coming: at the place of the first, so that all after it come after it."""
         self.own.dropped += 1
         self._terms.tally.dropped += 1
-        namespace, _, body = told
-        cursor = getattr(body, "cursor", None)
-        # One that is on record has that cursor itself where it was replayed, else a later one.
-        gap = Gap(Namespace(namespace), 1, None if cursor is None else max(0, cursor - 1))
+        namespace = waiting.namespace
+        gap = Gap(Namespace(namespace), 1, waiting.since)
         before = self._gaps.get(namespace)
         if before is not None and isinstance(known := self._items[before], Gap):
             gap.missed += known.missed
@@ -270,6 +277,12 @@ class Backlog(Generic[T]):
 def _thing(spec: EventSpec, told: Told) -> tuple[Any, ...]:
     """What a state tells of."""
     return (*told[:2], *(getattr(told[2], name, None) for name in spec.same_by))
+
+
+def _before(body: Any) -> int | None:
+    """A cursor after which an event is replayed: it has its body's where it was replayed itself, else a later one."""
+    cursor = getattr(body, "cursor", None)
+    return None if cursor is None else max(0, cursor - 1)
 
 
 def _earlier(one: int | None, other: int | None) -> int | None:

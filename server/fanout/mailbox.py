@@ -32,6 +32,11 @@ class Mailbox(JoinableQueue):  # type: ignore[type-arg]
         """The rest of what was taken last."""
 
     @property
+    def unsent(self) -> int:
+        """Events and other packets that wait."""
+        return self.backlog.events
+
+    @property
     def unsent_bytes(self) -> int:
         """How much waits."""
         return self.backlog.bytes

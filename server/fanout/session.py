@@ -87,11 +87,6 @@ class Session(Socket):  # type: ignore[misc]  # the library is not typed
         if not self.closed:
             self.send(engineio_packet.Packet(engineio_packet.MESSAGE, message))
 
-    @property
-    def unsent(self) -> int:
-        """Writes or packets that wait for the peer."""
-        return self.wire.unsent if self.upgraded and self.wire is not None else int(self.queue.qsize())
-
     def schedule_ping(self) -> None:
         """Take a place in the line, where a stock socket starts a greenlet that sleeps."""
         if self.last_ping:

@@ -71,7 +71,7 @@ def behind(
             address=str(environs.get(eio_sid, {}).get("REMOTE_ADDR", "")),
             websocket=bool(socket.upgraded),
             age_s=age_s,
-            waiting_events=len(waiting),
+            waiting_events=holder(socket).unsent,
             waiting_bytes=holder(socket).unsent_bytes,
             dropped=waiting.own.dropped,
             conflated=waiting.own.conflated,

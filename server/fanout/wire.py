@@ -104,7 +104,7 @@ class Wire:
     @property
     def unsent(self) -> int:
         """Events that wait."""
-        return bool(self._begun) + (len(self.backlog) if self.backlog is not None else 0)
+        return bool(self._begun) + (self.backlog.events if self.backlog is not None else 0)
 
     @property
     def unsent_bytes(self) -> int:

@@ -1,6 +1,6 @@
 """The one file that touches the internals of Flask-SocketIO, python-socketio and python-engineio.
 
-What it adds to the stock server (each has a test in tests/relay/test_hardening.py or tests/integration/):
+What it adds to the stock server (each has a test in tests/relay/fanout/ or tests/integration/):
 binary frames are refused, a connection that joins nothing is closed, unsent messages per connection are bounded, a
 command is refused for a device that does not take it, and a slow consumer is told and closed. Built on the same
 internals, for this package alone: the direct path in `server.fanout.session` and `server.fanout.direct`, the stock

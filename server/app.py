@@ -18,6 +18,7 @@ from server.doors.http.alerts import alert_routes, rule_routes
 from server.doors.http.answers import handle_errors
 from server.doors.http.care import care_routes
 from server.doors.http.commands import command_routes
+from server.doors.http.connections import connection_routes
 from server.doors.http.contract import contract_routes
 from server.doors.http.devices import device_routes
 from server.doors.http.esp32 import esp32_routes
@@ -226,6 +227,7 @@ def create_app(settings: RelaySettings, storage: Storage, clock: Clock) -> Relay
     pi_guard = Guard(port, Namespace.PI, RateLimit(settings.limits.device_events_per_s, clock), metrics)
     root_guard = Guard(port, Namespace.ROOT, RateLimit(settings.limits.device_events_per_s, clock), metrics)
     client_guard = Guard(port, Namespace.CLIENT, RateLimit(settings.limits.client_events_per_s, clock), metrics)
+    guards = (pi_guard, client_guard, root_guard)
     temperature = TemperatureDoor(registry, broadcast, clock, settings.temperature)
     mqtt = MqttSensors(
         *(settings.mqtt, registry, ingest, presence, storage.history),
@@ -257,13 +259,13 @@ def create_app(settings: RelaySettings, storage: Storage, clock: Clock) -> Relay
         care_routes(gatekeeper, registry, care),
         contract_routes(lambda host: described.document(settings.mqtt, host), demo=settings.demo),
         training_routes(gatekeeper, training),
+        connection_routes(gatekeeper, port, guards, clock),
     ):
         flask.register_blueprint(routes)
     handle_errors(flask, metrics)
     _watch(metrics, registry, port, storage, commands)
     alerting.watch(metrics)
     primary = _primary(settings, port, clock, metrics) if settings.cluster.redis else None
-    guards = (pi_guard, client_guard, root_guard)
     ticking = (commands.tick, esp32.tick, temperature.tick, home_assistant.tick)
     return Relay(flask, port, doors, guards, storage, (mqtt, home_assistant), primary, alerting, ticking)
 
@@ -291,6 +293,14 @@ def _watch(metrics: Metrics, registry: Registry, port: Port, storage: Storage, c
     metrics.watch("websockets", "Those of them that are websockets.", port.websockets)
     metrics.watch("connections_reaped", "Connections closed because they joined nothing.", lambda: port.reaped)
     metrics.watch("slow_consumers", "Connections closed because they did not read.", lambda: port.slow_consumers)
+    tally = port.terms.tally
+    metrics.watch("connections_behind", "Connections that do not take what is sent.", lambda: len(port.behind()))
+    metrics.watch("unsent_bytes", "What waits for them.", port.unsent_bytes)
+    metrics.watch(
+        "states_conflated", "States that were replaced by a newer one while they waited.", lambda: tally.conflated
+    )
+    metrics.watch("samples_dropped", "Events that were left out for a slow connection.", lambda: tally.dropped)
+    metrics.watch("missed_notices", "Connections told that events were left out.", lambda: tally.noticed)
     metrics.watch("binary_refused", "Binary messages refused.", lambda: port.refused_binary)
     depth = commands.ledger.depth
     metrics.watch("commands_open", "Commands without a final result.", depth)
@@ -319,6 +329,9 @@ def _watch_workers(metrics: Metrics, primary: "Primary") -> None:
         ("connections", "Open Engine.IO connections of a worker."),
         ("websockets", "Those of them that are websockets."),
         ("slow_consumers", "Connections of a worker closed because they did not read."),
+        ("unsent_bytes", "What waits for connections of a worker."),
+        ("conflated", "States that a worker replaced by a newer one while they waited."),
+        ("dropped", "Events that a worker left out for a slow connection."),
         ("losses", "How often a worker lost the queue or its primary, and all connections."),
     ):
         metrics.watch_each(

@@ -53,10 +53,13 @@ class LimitSettings(Struct, frozen=True, kw_only=True):
     join_s: Annotated[
         float, Meta(gt=0, le=300, description="seconds after which a connection that joined nothing is closed")
     ] = 10.0
-    mailbox_events: Annotated[int, Meta(ge=10, description="unsent events one slow reader may have")] = 2_000
-    mailbox_bytes: Annotated[int, Meta(ge=65_536, description="unsent bytes one slow reader may have")] = (
+    mailbox_events: Annotated[int, Meta(ge=10, description="events that may wait for one slow reader")] = 2_000
+    mailbox_bytes: Annotated[int, Meta(ge=65_536, description="bytes that may wait for one slow reader")] = (
         4 * 1024 * 1024
     )
+    stalled_s: Annotated[
+        float, Meta(gt=0, le=300, description="seconds after which a reader that takes nothing of it is closed")
+    ] = 20.0
 
 
 Days = Annotated[float, Meta(gt=0, le=36_500)]

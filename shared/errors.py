@@ -26,6 +26,7 @@ class Code(StrEnum):
     RATE_LIMITED = "rate_limited"
     QUEUE_FULL = "queue_full"
     SLOW_CONSUMER = "slow_consumer"
+    MISSED = "missed"
     REPLACED = "replaced"
     NOT_FOUND = "not_found"
     METHOD_NOT_ALLOWED = "method_not_allowed"
@@ -70,6 +71,7 @@ MEANING: dict[Code, str] = {
     Code.RATE_LIMITED: "Too many events in a short time; wait, then send it again.",
     Code.QUEUE_FULL: "The receiver's queue is full; wait, then send it again.",
     Code.SLOW_CONSUMER: "This connection did not read fast enough and is closed.",
+    Code.MISSED: "This connection did not read fast enough: some events were left out. Replay from `since`.",
     Code.REPLACED: "The same device connected again; the newest connection wins.",
     Code.NOT_FOUND: "No such resource.",
     Code.METHOD_NOT_ALLOWED: "The resource exists, but not with this HTTP method.",

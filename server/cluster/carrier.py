@@ -17,6 +17,7 @@ from server.cluster.messages import (
     Envelope,
     Figures,
     Join,
+    Lagging,
     Left,
     Message,
     Opened,
@@ -55,6 +56,7 @@ class Carrier:
         self.address: str | None = None
         """Where the primary takes HTTP requests; None while there is none."""
         self.losses = 0
+        self._lagged = False
 
     def start(self) -> None:
         """Look for a primary."""
@@ -72,8 +74,10 @@ class Carrier:
         """Show that this worker is there, or look for a primary. Call it every second or so."""
         self.carriage.reap()
         if self._link is not None:
-            port = self.carriage
-            self._link.put(Figures(port.connections(), port.websockets(), port.slow_consumers, self.losses))
+            self._link.put(self._figures())
+            if (lags := self.carriage.lags()) or self._lagged:
+                self._link.put(Lagging(lags))
+            self._lagged = bool(lags)
             try:
                 self._link.tick()
             except Broken as why:
@@ -163,6 +167,18 @@ class Carrier:
                 raise Broken(f"a primary does not say {type(word).__name__}")
 
     # --- inside -----------------------------------------------------------------------------------------------------
+
+    def _figures(self) -> Figures:
+        port = self.carriage
+        return Figures(
+            connections=port.connections(),
+            websockets=port.websockets(),
+            slow_consumers=port.slow_consumers,
+            unsent_bytes=port.unsent_bytes(),
+            conflated=port.terms.tally.conflated,
+            dropped=port.terms.tally.dropped,
+            losses=self.losses,
+        )
 
     def _drain(self, sid: str, token: int) -> None:
         there = self.carriage.drained(sid)

@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from server.fanout.far import Room
+from server.fanout.slow import Lag
 
 Sid = str
 """An Engine.IO session."""
@@ -98,15 +99,39 @@ class Figures(_Word, frozen=True, array_like=True, gc=False, tag=13):
     connections: int
     websockets: int
     slow_consumers: int
+    unsent_bytes: int
+    conflated: int
+    dropped: int
     losses: int
     """How often it lost the queue or the primary, and so all connections."""
+
+
+class Lagging(_Word, frozen=True, array_like=True, gc=False, tag=14):
+    """All connections of a worker that do not keep up."""
+
+    lags: tuple[Lag, ...]
 
 
 class Over(_Word, frozen=True, array_like=True, gc=False, tag=12):
     """The link is no more; and where it names none, no link of an earlier primary is."""
 
 
-Word = Opened | Message | Closed | Cast | Entered | Left | Reading | Drain | Drained | Join | Welcome | Figures | Over
+Word = (
+    Opened
+    | Message
+    | Closed
+    | Cast
+    | Entered
+    | Left
+    | Reading
+    | Drain
+    | Drained
+    | Join
+    | Welcome
+    | Figures
+    | Lagging
+    | Over
+)
 
 
 class Envelope(Struct, frozen=True, array_like=True, gc=False):

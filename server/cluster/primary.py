@@ -19,6 +19,7 @@ from server.cluster.messages import (
     Envelope,
     Figures,
     Join,
+    Lagging,
     Left,
     Message,
     Opened,
@@ -32,6 +33,7 @@ from server.cluster.messages import (
 from server.cluster.queue import Queue
 from server.fanout.far import Data, Far, Room
 from server.fanout.port import Port
+from server.fanout.slow import Lag
 from server.settings import ClusterSettings
 from shared.clock import Clock
 
@@ -59,9 +61,10 @@ class Remote:
     def __init__(self, name: str, link: Link, port: Port) -> None:
         self.name = name
         self.link = link
-        self.figures = Figures(0, 0, 0, 0)
+        self.figures = Figures(0, 0, 0, 0, 0, 0, 0)
         self._port = port
         self._connections: dict[str, Far] = {}
+        self._lagging: tuple[Lag, ...] = ()
         self._numbers = itertools.count(1)
         self._drains: dict[int, AsyncResult[bool]] = {}
 
@@ -123,8 +126,19 @@ class Remote:
                     answer.set(there)
             case Figures():
                 self.figures = word
+            case Lagging(lags):
+                self._lag(lags)
             case _:
                 raise Broken(f"a carrier does not say {type(word).__name__}")
+
+    def _lag(self, lags: tuple[Lag, ...]) -> None:
+        for known in self._lagging:
+            if (far := self._connections.get(known.sid)) is not None:
+                far.lag = None
+        for lag in lags:
+            if (far := self._connections.get(lag.sid)) is not None:
+                far.lag = lag
+        self._lagging = lags
 
     def close(self) -> None:
         """It carries nothing any more."""

@@ -84,6 +84,11 @@ class Guard:
         """Everyone who is connected here."""
         return list(self._connections.values())
 
+    def name_of(self, sid: str) -> str | None:
+        """Who is connected under `sid`; None where nobody is."""
+        connection = self._connections.get(sid)
+        return connection.identity.name if connection is not None else None
+
     def expel(self, valid: Collection[int]) -> None:
         """End the connections whose token is not one of `valid` any more, and tell them so."""
         reason = ErrorBody.build(code=Code.UNAUTHENTICATED, message="the token has been revoked")

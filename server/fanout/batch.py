@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from server.fanout import outgoing
 from server.fanout.wire import Epoch, Wire
 
 SLICE = 256
@@ -50,6 +51,8 @@ class _Run:
 
     audience: Audience
     packets: list[Any]
+    pieces: list[tuple[int, Any]]
+    """What the packets are, for those who do not take them at once; see `wire.Pieces`."""
     data: bytes = b""
     at: int = -1
     """How many have got it; -1 before it has begun."""
@@ -75,13 +78,14 @@ class Batch:
         return Audience(subscribers, self.epoch.number, beyond)
 
     def add(self, audience: Audience, packets: list[Any]) -> None:
-        """Send packets to all of `audience`."""
+        """Send packets, the whole of one event or of one message, to all of `audience`."""
         if self._runs and (last := self._runs[-1]).at < 0:
             same = last.audience is audience or (len(audience.to) == 1 and last.audience.to == audience.to)
             if same:
                 last.packets += packets
+                last.pieces.append((len(packets), outgoing.told_of(packets[0])))
                 return
-        self._runs.append(_Run(audience, packets))
+        self._runs.append(_Run(audience, packets, [(len(packets), outgoing.told_of(packets[0]))]))
         if not self._scheduled:
             self._scheduled = True
             self._soon(self._pump)
@@ -110,18 +114,18 @@ class Batch:
         if run.at == len(audience.to):
             self._runs.popleft()
         if audience.epoch == self.epoch.number:
-            start = self._straight(audience, run.data, start, min(run.at, len(audience.sends)))
+            start = self._straight(run, start, min(run.at, len(audience.sends)))
         for subscriber in audience.to[start : run.at]:
             if subscriber.upgraded and subscriber.wire is not None:
-                subscriber.wire.write(run.data)
+                subscriber.wire.write(run.data, run.pieces)
             else:
                 for packet in run.packets:
-                    # A packet remembers how it was encoded, for websocket or polling.
-                    subscriber.put(type(packet)(packet.packet_type, packet.data))
+                    subscriber.put(outgoing.again(packet))
 
     @staticmethod
-    def _straight(audience: Audience, data: bytes, start: int, until: int) -> int:
+    def _straight(run: _Run, start: int, until: int) -> int:
         """Write to those who were ready and still are. Returns who comes next."""
+        audience, data = run.audience, run.data
         size, at = len(data), start
         while at < until:
             try:
@@ -129,8 +133,8 @@ class Batch:
                     count = send(data)
                     at += 1
                     if count != size:
-                        audience.to[at - 1].wire.sent(data, count)
+                        audience.to[at - 1].wire.sent(data, count, run.pieces)
             except OSError as error:
-                audience.to[at].wire.sent(data, 0 if isinstance(error, BlockingIOError) else -1)
+                audience.to[at].wire.sent(data, 0 if isinstance(error, BlockingIOError) else -1, run.pieces)
                 at += 1
         return max(start, until)

@@ -21,7 +21,10 @@ class Emitter(Protocol):
     def emit(
         self, spec: EventSpec, payload: Payload, to: Sequence[str], acked: Callable[..., None] | None = None
     ) -> None:
-        """Send one event to each of `to`, once. `acked` gets the arguments of the ack."""
+        """Send one event to each of `to`, once. `acked` gets the arguments of the ack.
+
+        Raises `Refusal` with `queue_full` for a command to a connection that does not take what is sent to it.
+        """
 
     def reaches(self, namespace: str, to: Sequence[str]) -> bool:
         """Whether anybody is in one of the rooms `to`."""
@@ -59,7 +62,10 @@ class Broadcast:
     def to_device(
         self, spec: EventSpec, payload: Payload, session: str, acked: Callable[[Any], None] | None = None
     ) -> None:
-        """A command to one device's connection. `acked` gets what the device answers, None for an empty ack."""
+        """A command to one device's connection. `acked` gets what the device answers, None for an empty ack.
+
+        Raises `Refusal` with `queue_full` where the connection does not take what is sent to it.
+        """
         answered = (lambda *args: acked(args[0] if args else None)) if acked else None
         self._emitter.emit(spec, payload, [session], answered)
 

@@ -1,19 +1,26 @@
 """The port of a worker that only carries connections: what they send it passes on, what it is told it writes."""
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
 from engineio import packet as engineio_packet
 
+from server.fanout import slow
 from server.fanout.audiences import Audiences
 from server.fanout.far import Data, Far, Room
+from server.fanout.outgoing import Outgoing
 from server.fanout.port import HEAD, Port
 from server.fanout.session import KEPT, Session
 from server.settings import Fanout, LimitSettings
 from shared.clock import Clock
 from shared.contract.spec import Namespace
 from shared.settings import SettingsError
+from shared.wire import StrictJson
+
+_EVENT = re.compile(r'[25](?:\d{1,9}-)?(?P<namespace>/[^,]*)?,?\d{0,15}(?P<list>\["(?P<name>[^"\\]+)")')
+"""Of what was encoded: an event, its namespace and its name."""
 
 
 class Passenger(Protocol):
@@ -60,7 +67,7 @@ class Carriage(Port):
         if isinstance(data, str) and data[:1] == "0" and (head := HEAD.match(data)) is not None:
             # It may be told in its namespace why it is closed.
             self._namespaces[sid].add(Namespace(head["namespace"] or Namespace.ROOT))
-        session.send(engineio_packet.Packet(engineio_packet.MESSAGE, data))
+        session.send(_packet(data))
 
     def cast(self, rooms: Sequence[Room], skip: Sequence[str], data: Sequence[Data]) -> None:
         """See `Carrier`."""
@@ -70,7 +77,7 @@ class Carriage(Port):
         else:
             audience = self._audiences.get(known, lambda: (self._members(known, ()), None))
         if audience.to:
-            self._batch.add(audience, [engineio_packet.Packet(engineio_packet.MESSAGE, part) for part in data])
+            self._batch.add(audience, [_packet(part) for part in data])
 
     def put_in(self, room: Room, sid: str) -> None:
         """See `Carrier`."""
@@ -104,6 +111,11 @@ class Carriage(Port):
         if session is not None:
             self.spawn(self._end, sid, session)
 
+    def lags(self) -> tuple[slow.Lag, ...]:
+        """Who is behind, or takes nothing more."""
+        found = (slow.lag(sid, socket) for sid, socket in tuple(self._server.eio.sockets.items()))
+        return tuple(one for one in found if one is not None)
+
     # --- connections ----------------------------------------------------------------------------------------------
 
     def _members(self, rooms: Iterable[Room], skip: Sequence[str]) -> list[Any]:
@@ -136,3 +148,29 @@ class Carriage(Port):
 
     def _reap_strangers(self, now: float) -> None:
         """The primary knows who has joined nothing."""
+
+
+class _Heard:
+    """The body of an event that was encoded elsewhere: looked into only where it has to wait."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._fields: dict[str, Any] | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        if self._fields is None:
+            _, *args = StrictJson.loads(self._text)
+            self._fields = args[0] if args and isinstance(args[0], dict) else {}
+        try:
+            return self._fields[name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+
+def _packet(data: Data) -> Outgoing:
+    """A message as it goes out. It knows which event it is, as one that was emitted here would."""
+    packet = Outgoing(engineio_packet.MESSAGE, data)
+    if isinstance(data, str) and (event := _EVENT.match(data)) is not None:
+        namespace = event["namespace"] or str(Namespace.ROOT)
+        packet.told = (namespace, event["name"], _Heard(data[event.start("list") :]))
+    return packet

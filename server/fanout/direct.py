@@ -4,9 +4,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import socketio
-from engineio import packet as engineio_packet
-from socketio import packet as socketio_packet
 
+from server.fanout import outgoing
 from server.fanout.audiences import Audiences
 from server.fanout.batch import Audience, Batch
 from server.fanout.far import Carrier, Far
@@ -53,16 +52,13 @@ class DirectManager(socketio.Manager):  # type: ignore[misc]  # the library is n
         audience = self._audience(namespace, rooms, skipped)
         if not audience.to and audience.beyond is None:
             return
-        args = list(data) if isinstance(data, tuple) else [] if data is None else [data]
-        packet = self.server.packet_class(socketio_packet.EVENT, namespace=namespace, data=[event, *args])
-        encoded = packet.encode()
-        parts = encoded if isinstance(encoded, list) else [encoded]
+        packets = outgoing.packets(self.server, event, data, namespace)
         if audience.to:
-            self._batch.add(audience, [engineio_packet.Packet(engineio_packet.MESSAGE, part) for part in parts])
+            self._batch.add(audience, packets)
         if audience.beyond is not None:
+            parts = [packet.data for packet in packets]
             for one in audience.beyond.ones:
-                for part in parts:
-                    one.say(part)
+                one.say(*parts)
             addresses = [(namespace, name) for name in rooms]
             left_out = [existing[None][sid] for sid in skipped if sid in existing[None]]
             for carrier in audience.beyond.carriers:

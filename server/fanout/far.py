@@ -6,12 +6,15 @@ What is sent to it is handed to its carrier, which knows how to reach that worke
 import logging
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from engineio import packet as engineio_packet
 
 from server.fanout.inbox import Inbox, Message
 from server.fanout.wire import Wire
+
+if TYPE_CHECKING:
+    from server.fanout.slow import Lag
 
 log = logging.getLogger(__name__)
 
@@ -65,6 +68,8 @@ class Far:
         self.sid = sid
         self.carrier = carrier
         self.closing = self.closed = False
+        self.lag: Lag | None = None
+        """How far it is behind, as its worker last said."""
         self._server = server
         self._hot = hot
         self._inbox = Inbox(self, partial(after_hot, self))

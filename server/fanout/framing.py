@@ -62,6 +62,15 @@ def close(code: int) -> bytes:
     return frame(CLOSE, code.to_bytes(2, "big"))
 
 
+def length(data: bytes, at: int) -> int:
+    """How long the frame of `frame` is that begins at `at`, its head included."""
+    size = data[at + 1]
+    if size < _TWO_BYTES:
+        return 2 + size
+    head = 4 if size == _TWO_BYTES else 10
+    return head + int.from_bytes(data[at + 2 : at + head], "big")
+
+
 def accept(environ: Mapping[str, Any]) -> bytes | None:
     """The answer to a handshake in a WSGI environ, None where it is no handshake of version 13."""
     key = str(environ.get("HTTP_SEC_WEBSOCKET_KEY", "")).strip().encode("latin-1", "replace")

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from time import time
 from typing import TYPE_CHECKING, Any
 
+from server.fanout.backlog import Terms
 from server.fanout.batch import Batch
 
 if TYPE_CHECKING:
@@ -16,8 +17,8 @@ if TYPE_CHECKING:
 class Path:
     """What one connection needs of its surroundings."""
 
-    bounds: tuple[int, int]
-    """Unsent writes, and bytes, that one connection may have."""
+    terms: Terms
+    """On which events may wait for one connection."""
     websockets: MutableMapping[Any, Any]
     """Wires by session, for as long as they are open."""
     room: Callable[[], bool]

@@ -1,9 +1,10 @@
 """The one file that touches the internals of Flask-SocketIO, python-socketio and python-engineio.
 
-What it adds to the stock server (each has a test in tests/relay/test_hardening.py or tests/integration/):
-binary frames are refused, a connection that joins nothing is closed, unsent messages per connection are bounded and a
-slow consumer is told and closed. Built on the same internals, for this file alone: the direct path in
-`server.fanout.session` and `server.fanout.direct`, and the stock path's websocket driver in `server.fanout.websocket`.
+What it adds to the stock server (each has a test in tests/relay/fanout/ or tests/integration/):
+binary frames are refused, a connection that joins nothing is closed, unsent messages per connection are bounded, a
+command is refused for a device that does not take it, and a slow consumer is told and closed. Built on the same
+internals, for this package alone: the direct path in `server.fanout.session` and `server.fanout.direct`, the stock
+path's rooms in `server.fanout.stock` and its websocket driver in `server.fanout.websocket`.
 """
 
 import logging
@@ -16,7 +17,8 @@ import gevent
 from engineio import packet as engineio_packet
 from flask_socketio import SocketIO
 
-from server.fanout import arduino, session
+from server.fanout import arduino, session, slow
+from server.fanout.backlog import Terms
 from server.fanout.batch import Batch
 from server.fanout.direct import DirectManager
 from server.fanout.far import Carrier, Far
@@ -25,14 +27,15 @@ from server.fanout.hot import Hot, HotHandler
 from server.fanout.mailbox import Mailbox
 from server.fanout.path import Path
 from server.fanout.session import Session
+from server.fanout.stock import StockManager
 from server.fanout.versions import direct_is_known, refuse_gevent_websocket
 from server.fanout.websocket import WebSocket
 from server.settings import Fanout, LimitSettings
 from shared.clock import Clock, monotonic_s
 from shared.contract.events import ERROR_PUB
 from shared.contract.payloads import ErrorBody, Payload
-from shared.contract.spec import EventSpec, Namespace
-from shared.errors import MEANING, Code
+from shared.contract.spec import EventSpec, Namespace, WhenSlow
+from shared.errors import MEANING, Code, Refusal
 from shared.logs import quiet
 from shared.wire import MAX_EVENT_CHARS, StrictPacket
 
@@ -62,12 +65,13 @@ class Port:
         self._ushered: set[str] = set()
         self._websockets: dict[Any, WebSocket] = {}
         self._closed_at: dict[Any, float] = {}
+        self.terms = Terms(limits.mailbox_events, limits.mailbox_bytes, clock)
         self.refused_binary = 0
         self.slow_consumers = 0
         self.reaped = 0
         self.socketio = SocketIO(
             async_mode="gevent",
-            client_manager=DirectManager(self._batch) if self._direct else None,
+            client_manager=DirectManager(self._batch) if self._direct else StockManager(),
             serializer=StrictPacket,
             # The front has checked Host and Origin already, for HTTP and Socket.IO alike.
             cors_allowed_origins=[],
@@ -92,14 +96,14 @@ class Port:
             eio.generate_id = lambda: f"{self._route}-{generate()}"
         eio._async = {  # noqa: SLF001
             **eio._async,  # noqa: SLF001
-            "queue": partial(Mailbox, self._limits.mailbox_events, self._limits.mailbox_bytes, self._overflowed),
+            "queue": partial(Mailbox, self.terms, self._overflowed),
             "websocket": partial(WebSocket, self._websockets),
         }
         self._deliver = eio.handlers["message"]
         eio.on("message", self._message)
         if self._direct:
             self._path = Path(
-                bounds=(self._limits.mailbox_events, self._limits.mailbox_bytes),
+                terms=self.terms,
                 websockets=self._websockets,
                 room=lambda: len(self._websockets) < self._limits.connections,
                 overflowed=self._unread,
@@ -147,8 +151,7 @@ class Port:
             socket = find()
             if socket is None:
                 return False
-            unsent = socket.unsent if self._direct else socket.queue.qsize()
-            if unsent <= self._limits.mailbox_events // 10:
+            if slow.is_light(socket):
                 return True
             gevent.sleep(_DRAIN_S)
 
@@ -168,6 +171,11 @@ class Port:
         self, spec: EventSpec, payload: Payload, to: Sequence[str], acked: Callable[..., None] | None = None
     ) -> None:
         """See `Emitter`."""
+        if spec.when_slow is WhenSlow.REFUSE:
+            for sid in to:
+                socket = self._socket(sid, spec.namespace)
+                if socket is not None and slow.is_full(socket):
+                    raise Refusal(Code.QUEUE_FULL, "the device's connection does not take what is sent to it")
         self._server.emit(spec.name, payload, to=list(to), namespace=spec.namespace, callback=acked)
 
     def reaches(self, namespace: str, to: Sequence[str]) -> bool:
@@ -206,14 +214,27 @@ class Port:
         """Websockets that are being served."""
         return len(self._websockets)
 
+    def unsent_bytes(self) -> int:
+        """How much waits for all connections."""
+        sockets = list(self._server.eio.sockets.values())
+        return sum(slow.holder(socket).unsent_bytes for socket in sockets if not isinstance(socket, Far))
+
+    def behind(self) -> list[slow.Behind]:
+        """Who does not take what is sent, the longest first."""
+        sockets = list(self._server.eio.sockets.items())
+        joined = {eio_sid: tuple(self._joined(eio_sid)) for eio_sid, _ in sockets}
+        return slow.behind(sockets, self._server.environ, joined)
+
     def reap(self) -> None:
-        """Close connections that have joined no namespace in time, and cut those whose peer does not let them end.
+        """Close connections that have joined no namespace in time, or take nothing any more, and cut those whose peer
+        does not let them end.
 
         Call it every second or so.
         """
         if self._path is not None:
             self._path.ping()
         now = monotonic_s(self._clock)
+        slow.give_up(list(self._server.eio.sockets.values()), self._limits.stalled_s)
         self._reap_strangers(now)
         self._closed_at = {socket: self._closed_at.get(socket, now) for socket in self._websockets if socket.closed}
         for socket, closed_at in self._closed_at.items():

@@ -16,6 +16,7 @@ from engineio.socket import Socket
 
 from server.fanout import framing
 from server.fanout.inbox import Inbox, Message
+from server.fanout.outgoing import told_of
 from server.fanout.path import Path
 from server.fanout.wire import Wire
 
@@ -89,11 +90,6 @@ class Session(Socket):  # type: ignore[misc]  # the library is not typed
             for message in messages:
                 self.send(engineio_packet.Packet(engineio_packet.MESSAGE, message))
 
-    @property
-    def unsent(self) -> int:
-        """Writes or packets that wait for the peer."""
-        return self.wire.unsent if self.upgraded and self.wire is not None else int(self.queue.qsize())
-
     def schedule_ping(self) -> None:
         """Take a place in the line, where a stock socket starts a greenlet that sleeps."""
         if self.last_ping:
@@ -147,7 +143,7 @@ class Session(Socket):  # type: ignore[misc]  # the library is not typed
         if not self.path.room():
             return self._declined(start_response, "503 Service Unavailable", b"too many connections\n")
         sock.sendall(answer)
-        self.wire = Wire(sock, self, self.path.bounds, self.path.batch.epoch, self._wire_ended)
+        self.wire = Wire(sock, self, self.path.terms, self.path.batch.epoch, self._wire_ended)
         self.path.websockets[self] = self.wire
         if self.connected:
             self.upgrading, self._probed = True, False
@@ -250,11 +246,9 @@ class Session(Socket):  # type: ignore[misc]  # the library is not typed
         """From now on packets go straight to the wire; those that waited for it go first."""
         self.upgraded = True
         self.path.batch.epoch.number += 1
-        while self.queue.qsize():
-            pkt = self.queue.get(block=False)
-            self.queue.task_done()
-            if pkt is not None and pkt.packet_type != engineio_packet.NOOP:
-                self._now(pkt)
+        for parts in self.queue.drain():
+            if self.wire is not None and parts[0].packet_type != engineio_packet.NOOP:
+                self.wire.write(frames(parts), [(len(parts), told_of(parts[0]))])
         # For a poll that still waits.
         self.queue.put(engineio_packet.Packet(engineio_packet.NOOP))
 

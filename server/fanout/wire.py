@@ -1,23 +1,29 @@
 """One websocket on a socket that never blocks, served by the hub's watchers: no greenlet, no queue while it keeps up.
 
-Bytes are written where they arise. What the kernel does not take waits here, within bounds, and goes first.
+Bytes are written where they arise. What the kernel does not take waits in a backlog, within bounds, and goes first. A
+frame of which the kernel took a part stays whole, whatever becomes of those behind it.
 """
 
 import _socket
 import logging
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
 import gevent
 
 from server.fanout import framing
+from server.fanout.backlog import Backlog, Gap, Terms, Told
 from server.fanout.framing import CLOSE, PING, PONG, FrameReader, Violation
 
 log = logging.getLogger(__name__)
 
 _READ, _WRITE = 1, 2
 _READ_BYTES = 64 * 1024
+_MESSAGE = "4"
+"""Of Engine.IO."""
+
+Pieces = Sequence[tuple[int, Told | None]]
+"""What some frames are: so many of them are that event."""
 
 
 class Owner(Protocol):
@@ -46,42 +52,39 @@ class Wire:
     """A websocket after its handshake. It owns the file descriptor."""
 
     __slots__ = (
-        "_bound_bytes",
-        "_bound_events",
+        "_begun",
         "_epoch",
         "_frames",
+        "_holding",
         "_over",
         "_owner",
-        "_pending",
         "_reading",
         "_sock",
+        "_terms",
         "_writing",
+        "backlog",
         "closing",
         "ended",
         "send",
-        "unsent_bytes",
     )
 
-    def __init__(
-        self, sock: Any, owner: Owner, bounds: tuple[int, int], epoch: Epoch, ended: Callable[[], None]
-    ) -> None:
-        """Take over `sock`, a gevent socket; `bounds` are of writes and bytes that wait.
-
-        `ended()` is called when the descriptor has been closed.
-        """
+    def __init__(self, sock: Any, owner: Owner, terms: Terms, epoch: Epoch, ended: Callable[[], None]) -> None:
+        """Take over `sock`, a gevent socket. `ended()` is called when the descriptor has been closed."""
         # The socket of the C library: it lacks what gevent keeps per socket, and its send() is the system call.
         self._sock = _socket.socket(sock.family, sock.type, sock.proto, fileno=sock.detach())
         self._sock.setblocking(False)  # noqa: FBT003
         self.send = self._sock.send
         self._owner = owner
-        self._bound_events, self._bound_bytes = bounds
+        self._terms = terms
         self._epoch = epoch
         self._frames = FrameReader()
-        self._pending: deque[bytes] | None = None
+        self._begun = b""
+        self._holding = False
+        self.backlog: Backlog[bytes] | None = None
+        """None where it always kept up."""
         self._writing: Any = None
         self._reading: Any = None
         self._over = False
-        self.unsent_bytes = 0
         self.closing = False
         self.ended: Callable[[], None] | None = ended
 
@@ -100,59 +103,77 @@ class Wire:
 
     @property
     def unsent(self) -> int:
-        """Writes that wait."""
-        return len(self._pending) if self._pending is not None else 0
+        """Events that wait."""
+        return bool(self._begun) + (self.backlog.events if self.backlog is not None else 0)
+
+    @property
+    def unsent_bytes(self) -> int:
+        """How much waits."""
+        return len(self._begun) + (self.backlog.bytes if self.backlog is not None else 0)
 
     @property
     def ready(self) -> bool:
         """Whether `send` may be used past this object, until the epoch changes."""
-        return self._pending is None and not self.closing and not self._over
+        return not self._holding and not self.closing and not self._over
 
-    def sent(self, data: bytes, count: int) -> None:
+    def sent(self, data: bytes, count: int, pieces: Pieces | None = None) -> None:
         """`send` was used, and took but `count` bytes; -1 where it raised `OSError`."""
         if count < 0:
             self._lost()
         else:
-            self._hold(data[count:])
+            self._hold(data, count, pieces)
 
     # --- out ----------------------------------------------------------------------------------------------------
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes, pieces: Pieces | None = None) -> None:
         """Send whole frames, now or when what waits has gone. Of one that has overflowed nothing more is kept."""
         if not self.closing and not self._over:
-            self.tell(data)
+            self.tell(data, pieces)
 
-    def tell(self, data: bytes) -> None:
+    def tell(self, data: bytes, pieces: Pieces | None = None) -> None:
         """Send frames, the last ones after an overflow too."""
-        if self._pending is None:
+        sent = 0
+        if not self._holding:
             try:
                 sent = self.send(data)
             except BlockingIOError:
-                sent = 0
+                pass
             except OSError:
                 self._lost()
                 return
             if sent == len(data):
                 return
-            data = data[sent:]
-        self._hold(data)
+        self._hold(data, sent, pieces)
 
-    def _hold(self, data: bytes) -> None:
-        """Keep what the kernel did not take."""
+    def _hold(self, data: bytes, sent: int, pieces: Pieces | None) -> None:
+        """Keep what the kernel did not take: all but the first `sent` bytes."""
         if self.ended is None:
             return
-        if self._pending is None:
+        if (backlog := self.backlog) is None:
+            backlog = self.backlog = Backlog(self._terms, _notice)
+        if not self._holding:
             self._epoch.number += 1
-            self._pending = deque()
+            self._holding = True
+            backlog.begin()
             self._writing = self._writing or gevent.get_hub().loop.io(self._sock.fileno(), _WRITE)
             self._writing.start(self._writable)
-        self._pending.append(data)
-        self.unsent_bytes += len(data)
-        if not self._over and (len(self._pending) > self._bound_events or self.unsent_bytes > self._bound_bytes):
-            # The first may be half a frame by now: without its end nothing could be said any more.
-            self._pending = deque((self._pending[0],))
-            self.unsent_bytes = len(self._pending[0])
+        for start, end, told in _units(data, pieces):
+            if end <= sent:
+                continue
+            if start < sent:
+                # Half of it is there by now: without its end nothing could be said any more.
+                self._begun = data[sent:end]
+            elif not backlog.add(data[start:end], end - start, told):
+                self.give_up()
+                return
+
+    def give_up(self) -> None:
+        """It is too slow: nothing that waits is sent any more, but for what is told after this."""
+        if not self._over:
             self._over = True
+            self._epoch.number += 1
+            if self.backlog is not None:
+                self.backlog.clear()
             self._owner.overflowed()
 
     def finish(self, code: int = framing.NORMAL) -> None:
@@ -170,8 +191,8 @@ class Wire:
             if watcher is not None:
                 watcher.stop()
                 watcher.close()
-        self._reading = self._writing = self._pending = None
-        self.unsent_bytes = 0
+        self._reading = self._writing = self.backlog = None
+        self._begun = b""
         self.closing = True
         self._epoch.number += 1
         ended, self.ended = self.ended, None
@@ -179,9 +200,11 @@ class Wire:
         ended()
 
     def _writable(self) -> None:
-        pending = self._pending
-        while pending:
-            data = pending[0]
+        backlog = self.backlog
+        if backlog is None:
+            return
+        while data := self._begun or backlog.take():
+            self._begun = data
             try:
                 sent = self.send(data)
             except BlockingIOError:
@@ -189,12 +212,12 @@ class Wire:
             except OSError:
                 self._lost()
                 return
-            self.unsent_bytes -= sent
-            if sent < len(data):
-                pending[0] = data[sent:]
+            self._begun = data[sent:]
+            backlog.moved()
+            if self._begun:
                 return
-            pending.popleft()
-        self._pending = None
+        backlog.rest()
+        self._holding = False
         self._epoch.number += 1
         self._writing.stop()
 
@@ -233,3 +256,21 @@ class Wire:
         if self.ended is not None:
             self.cut()
             self._owner.lost()
+
+
+def _notice(gap: Gap) -> bytes:
+    return framing.text(_MESSAGE + gap.text())
+
+
+def _units(data: bytes, pieces: Pieces | None) -> Iterator[tuple[int, int, Told | None]]:
+    """Where in `data` each event begins and ends."""
+    if pieces is None:
+        yield 0, len(data), None
+        return
+    start = 0
+    for count, told in pieces:
+        end = start
+        for _ in range(count):
+            end += framing.length(data, end)
+        yield start, end, told
+        start = end

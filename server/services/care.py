@@ -35,7 +35,7 @@ class Care:
         """Have a device do `action`; returns what it says, decoded. Blocks the calling greenlet alone.
 
         What changes something is in the device's log under `by`. Raises `Refusal`: `unknown_device`, `device_offline`,
-        `no_answer`, and whatever the device refuses with.
+        `queue_full`, `no_answer`, and whatever the device refuses with.
         """
         device = self._registry.get(name)
         session = _session(device)

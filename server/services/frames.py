@@ -1,4 +1,4 @@
-"""What a page is shown for an event of a device: live and in a replay, the same frame."""
+"""What a page is shown for an event of a device: live and in a replay, the same frame, which says in which it is."""
 
 from datetime import datetime
 

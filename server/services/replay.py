@@ -6,6 +6,8 @@ were already shown but are not stored yet, then joins. All from the last look at
 
 from collections.abc import Callable
 
+import msgspec
+
 from server.fanout.broadcast import Broadcast
 from server.services import frames
 from server.storage.history import History
@@ -75,13 +77,19 @@ class Replay:
             except Refusal as refusal:
                 body = ErrorBody.build(code=refusal.code, message=refusal.message)
                 self._broadcast.to_page(ERROR_PUB_CLIENT, body, sid)
-            for spec, frame in self._live.uncommitted(device):
-                self._broadcast.to_page(spec, frame, sid)
+            self._not_yet_stored(sid, device)
         join()
 
     def answer(self, sid: str, since: int, device: str | None) -> Ack:
         """Serve a `replay_request_client`. Raises `Refusal`: `replay_incomplete`, `queue_full` while one runs."""
-        return Ack(ok=True, code=Code.ACCEPTED, cursor=self._send(sid, since, device))
+        cursor = self._send(sid, since, device)
+        # Some of what is not stored yet may be what it missed.
+        self._not_yet_stored(sid, device)
+        return Ack(ok=True, code=Code.ACCEPTED, cursor=cursor)
+
+    def _not_yet_stored(self, sid: str, device: str | None) -> None:
+        for spec, frame in self._live.uncommitted(device):
+            self._again(spec, frame, sid)
 
     def _send(self, sid: str, since: int, device: str | None) -> int:
         """Every committed event after `since`. Returns the last cursor."""
@@ -95,18 +103,25 @@ class Replay:
 
     def _pages(self, sid: str, since: int, device: str | None) -> int:
         while True:
+            before = self._recorder.cursor
             rows = self._history.replay(since, _PAGE)
             for row in rows:
                 # The database may be a moment ahead of what this thread knows; those are live frames still.
-                if row.cursor > self._recorder.cursor:
+                if row.cursor > self._recorder.cursor or not self._drained(sid):
                     break
                 since = row.cursor
                 if device in (None, row.device):
                     self._one(sid, row)
-            if since >= self._recorder.cursor or not rows or not self._drained(sid):
+            if since >= self._recorder.cursor or not self._drained(sid):
+                return since
+            if not rows and before == self._recorder.cursor:
+                # What is missing is damaged: it does not come.
                 return since
 
     def _one(self, sid: str, row: LoggedEvent) -> None:
         shown = frames.replayed(row.event, row.device, row.body, from_ms(row.received_at_ms), row.cursor)
         if shown is not None:
-            self._broadcast.to_page(*shown, sid)
+            self._again(*shown, sid)
+
+    def _again(self, spec: EventSpec, frame: Payload, sid: str) -> None:
+        self._broadcast.to_page(spec, msgspec.structs.replace(frame, replayed=True), sid)

@@ -31,7 +31,7 @@ class Training:
         """Have a device begin now; the news of the job carry the ack's `command`. Blocks the calling greenlet alone.
 
         Who asked is in the device's log. Raises `Refusal`: `unknown_device`, `retired`, `unknown_event` where the
-        device has nothing to train, `device_offline`, `busy`, `no_answer`.
+        device has nothing to train, `device_offline`, `queue_full`, `busy`, `no_answer`.
         """
         session = _session(self._registry.get(name))
         command = secrets.token_urlsafe(12)

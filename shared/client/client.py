@@ -11,11 +11,21 @@ from typing import Any, Self
 from shared.backoff import Backoff
 from shared.client import http
 from shared.client.commands import Asked, Results
+from shared.client.gaps import Gaps, key_of
 from shared.client.history import History, history, path
-from shared.client.inbox import Ended
+from shared.client.inbox import Ended, Item
 from shared.client.link import Link
 from shared.contract import events
-from shared.contract.payloads import ClientHello, CommandRequest, CommandResult, ErrorBody, Payload, Snapshot, parse
+from shared.contract.payloads import (
+    Ack,
+    ClientHello,
+    CommandRequest,
+    CommandResult,
+    ErrorBody,
+    Payload,
+    Snapshot,
+    parse,
+)
 from shared.contract.spec import EventSpec
 from shared.errors import Code, Refusal
 
@@ -24,6 +34,8 @@ _SEEN = 2_048
 _STREAMS = 10_000
 _TTL_S = 10.0
 _POLL_S = 1.0
+_AGAIN_S = 1.0
+"""Until a replay that was refused for now is asked for again."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +53,8 @@ class Event:
 
 
 class Client:
-    """Connects at once, and again by itself when the relay was away: then it asks for what it missed.
+    """Connects at once, and again by itself when the relay was away: then it asks for what it missed. It also does so
+    when the relay left something out, because this client was slow.
 
     Every reading, change, motion and training event comes once, in order per device, without a gap; where the relay has
     no longer all of it, an `ErrorBody` with `replay_incomplete` says so. After each connection comes a `Snapshot`.
@@ -55,7 +68,8 @@ class Client:
         mend.
         """
         self._url, self._token, self._device = url.rstrip("/"), token, device
-        self._cursor = since
+        self._gaps = Gaps(since)
+        self._ask_at_s: float | None = None
         self._seen: OrderedDict[tuple[Any, ...], OrderedDict[int, None]] = OrderedDict()
         self._results = Results()
         self._backoff = Backoff(first_s=0.5, longest_s=5.0)
@@ -65,7 +79,7 @@ class Client:
         self._link = self._connect()
 
     def _connect(self) -> Link:
-        hello = ClientHello.build(token=self._token, since=self._cursor)
+        hello = ClientHello.build(token=self._token, since=self._gaps.cursor)
         return Link(self._url, hello, self._device, self._results)
 
     def __enter__(self) -> Self:
@@ -87,7 +101,7 @@ class Client:
     @property
     def cursor(self) -> int | None:
         """How far events were taken. Kept on disk, it is what the next run gives as `since`."""
-        return self._cursor
+        return self._gaps.cursor
 
     def snapshot(self) -> Snapshot:
         """What the relay knew when the connection in use began. Raises `Refusal` with `unavailable`."""
@@ -107,9 +121,44 @@ class Client:
             except Ended:
                 self._again(left_s)
                 continue
-            if item is not None and self._is_news(item[1]):
-                yield _event(*item)
+            for told in self._in_order(item):
+                yield _event(*told)
                 until = None if timeout_s is None else time.monotonic() + timeout_s
+
+    def _in_order(self, item: Item | None) -> Iterator[Item]:
+        """What may be told after `item` has come. What the relay left out is asked for, and goes before what is new."""
+        if self._ask_at_s is not None and time.monotonic() >= self._ask_at_s:
+            self._ask_again()
+        if item is None:
+            return
+        spec, body = item
+        if spec is events.REPLAY_REQUEST_CLIENT:
+            yield from self._replayed(body)
+        elif spec is events.ERROR_PUB_CLIENT and body.get("code") == Code.MISSED and body.get("since") is not None:
+            if self._gaps.missed(body["since"]):
+                self._ask_again()
+        elif self._gaps.take(item) and self._is_news(body):
+            yield item
+        if self._gaps.overfull:
+            self._link.close()
+
+    def _ask_again(self) -> None:
+        self._ask_at_s = None
+        self._link.replay(self._gaps.cursor or 0)
+
+    def _replayed(self, answer: Any) -> Iterator[Item]:
+        """A replay has ended, or was refused: one that may be asked for later is."""
+        ack = parse(Ack, answer)
+        if not ack.ok and ack.retry:
+            self._ask_at_s = time.monotonic() + _AGAIN_S
+            return
+        if not ack.ok:
+            yield events.ERROR_PUB_CLIENT, {"code": ack.code, "message": ack.message or ""}
+        if self._gaps.replayed(ack.cursor):
+            self._ask_again()
+        for held in self._gaps.release():
+            if self._is_news(held[1]):
+                yield held
 
     def _again(self, timeout_s: float) -> None:
         """One try to connect, if it is time for one. Raises `Refusal` for what no waiting can mend."""
@@ -121,6 +170,8 @@ class Client:
             if self._closed or self._link.alive:
                 return
             self._link.close()
+            self._gaps.begin_anew()
+            self._ask_at_s = None
             try:
                 self._link = self._connect()
             except Refusal as refusal:
@@ -131,11 +182,11 @@ class Client:
                 self._backoff.reset()
 
     def _is_news(self, body: Any) -> bool:
-        """Note how far it came. A replay begins a little before that, so what was seen comes again."""
-        self._cursor = max(self._cursor or 0, body.get("cursor") or 0) or self._cursor
-        if body.get("id") is None or body.get("stream") is None:
+        """Whether it was not seen before. A replay begins a little before what is missing: some of it comes again."""
+        known = key_of(body)
+        if known is None:
             return True
-        key = (body.get("device"), body["stream"])
+        key = known[:2]
         ids = self._seen.setdefault(key, OrderedDict())
         self._seen.move_to_end(key)
         if body["id"] in ids:

@@ -2,9 +2,11 @@
 
 import queue
 import threading
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlencode
 
+import engineio
 import msgspec
 import socketio
 from socketio.exceptions import ConnectionError as NotConnected
@@ -24,6 +26,18 @@ TO_CLIENTS = tuple(
 )
 
 
+class _InOrder(engineio.Client):  # type: ignore[misc]  # the library is not typed
+    """Handles one message after the other, where the library has a thread for each: those overtake one another."""
+
+    def _trigger_event(self, event: str, *args: Any, **_: Any) -> Any:
+        return super()._trigger_event(event, *args, run_async=False)
+
+
+class _Client(socketio.Client):  # type: ignore[misc]  # the library is not typed
+    def _engineio_client_class(self) -> type[engineio.Client]:
+        return _InOrder
+
+
 class Link:
     """Connects when it is made. What comes goes to its inbox; results of commands also to `results`."""
 
@@ -36,7 +50,7 @@ class Link:
         self._has_snapshot = threading.Event()
         self._waiting: set[queue.SimpleQueue[Any]] = set()
         self._refusal: Any = None
-        self._client = socketio.Client(serializer=JsonPacket, reconnection=False)
+        self._client = _Client(serializer=JsonPacket, reconnection=False)
         for spec in TO_CLIENTS:
             self._client.on(spec.name, self._receiver(spec), namespace=Namespace.CLIENT)
         self._client.on("connect_error", self._refused, namespace=Namespace.CLIENT)
@@ -68,7 +82,8 @@ class Link:
             elif spec is events.COMMAND_RESULT_PUB_CLIENT:
                 self._results.put(parse(CommandResult, body))
             if not self.inbox.put((spec, body)):
-                self.close()
+                # Whoever reads cannot wait for its own end.
+                self._client.start_background_task(self.close)
 
         return receive
 
@@ -100,6 +115,12 @@ class Link:
         if self._snapshot is None:
             raise Refusal(Code.UNAVAILABLE, "the relay sent no snapshot")
         return self._snapshot
+
+    def replay(self, since: int) -> None:
+        """Ask for what came after a cursor. Its ack comes behind all of it, as if it were an event of that name."""
+        spec = events.REPLAY_REQUEST_CLIENT
+        with suppress(SocketIOError):
+            self._client.emit(spec.name, {"since": since}, Namespace.CLIENT, lambda ack: self.inbox.put((spec, ack)))
 
     def call(self, spec: EventSpec, body: Payload) -> Ack:
         """Emit, and wait for the ack. Raises `Refusal` where the relay refuses, or does not answer."""

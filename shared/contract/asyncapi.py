@@ -140,6 +140,8 @@ def _event(spec: EventSpec) -> dict[str, Any]:
         "x-timeout-s": spec.timeout_s,
         "x-broadcast": spec.broadcast,
         "x-delivery": str(spec.delivery),
+        "x-when-slow": None if spec.when_slow is None else str(spec.when_slow),
+        "x-same-by": list(spec.same_by),
         "x-addition": spec.addition,
         "x-binary": spec.raw,
     }

@@ -8,7 +8,7 @@ from typing import Final
 
 from shared.contract import payloads
 from shared.contract.payloads import Accessory
-from shared.contract.spec import Delivery, EventSpec, Namespace, Role
+from shared.contract.spec import Delivery, EventSpec, Namespace, Role, WhenSlow
 
 # --- the mission's twelve, in its order -----------------------------------------------------------------------------
 
@@ -34,6 +34,7 @@ SENSOR_DATA_PUB_CLIENT: Final = EventSpec(
     description="To send realtime sensor data to client.",
     payload=payloads.ClientSensorData,
     delivery=Delivery.LIVE,
+    when_slow=WhenSlow.DROP,
 )
 
 SERVER_CLEAN_PUB: Final = EventSpec(
@@ -46,6 +47,7 @@ SERVER_CLEAN_PUB: Final = EventSpec(
     description="To send a force turning off signal to all accessories except the sensors.",
     payload=payloads.CleanCommand,
     delivery=Delivery.COMMAND,
+    when_slow=WhenSlow.REFUSE,
 )
 
 ACCESSORY_STATUS_PUB_CLIENT: Final = EventSpec(
@@ -58,6 +60,8 @@ ACCESSORY_STATUS_PUB_CLIENT: Final = EventSpec(
     description="To send the accessories status to client.",
     payload=payloads.AccessoryState,
     delivery=Delivery.LIVE,
+    when_slow=WhenSlow.CONFLATE,
+    same_by=("device", "accessory"),
 )
 
 LED_STATUS_CHECK_PUB_SYSTEM: Final = EventSpec(
@@ -70,6 +74,7 @@ LED_STATUS_CHECK_PUB_SYSTEM: Final = EventSpec(
     description="To emit a signal make the LED report its status.",
     payload=payloads.CheckCommand,
     delivery=Delivery.COMMAND,
+    when_slow=WhenSlow.REFUSE,
 )
 
 LED_STATUS_PUB_PI: Final = EventSpec(
@@ -94,6 +99,7 @@ LED_OFF_PUBLISH_SERVER: Final = EventSpec(
     description="To send the turning off breath light signal.",
     payload=payloads.SwitchCommand,
     delivery=Delivery.COMMAND,
+    when_slow=WhenSlow.REFUSE,
 )
 
 INFRARED_STATUS_CHECK_PUB_SYSTEM: Final = EventSpec(
@@ -106,6 +112,7 @@ INFRARED_STATUS_CHECK_PUB_SYSTEM: Final = EventSpec(
     description="To emit a signal make the infrared sensor report its status.",
     payload=payloads.CheckCommand,
     delivery=Delivery.COMMAND,
+    when_slow=WhenSlow.REFUSE,
 )
 
 INFRARED_STATUS_PUB_PI: Final = EventSpec(
@@ -130,6 +137,7 @@ INFRARED_OFF_PUBLISH_SERVER: Final = EventSpec(
     description="To send the turning off infrared sensor signal.",
     payload=payloads.SwitchCommand,
     delivery=Delivery.COMMAND,
+    when_slow=WhenSlow.REFUSE,
 )
 
 MODEL_TRAIN_PUB_PI: Final = EventSpec(
@@ -154,6 +162,7 @@ MODEL_TRAIN_PUB_CLIENT: Final = EventSpec(
     description="To send the model train status to client.",
     payload=payloads.ClientModelTrain,
     delivery=Delivery.LIVE,
+    when_slow=WhenSlow.DROP,
 )
 
 THE_TWELVE: Final = (
@@ -183,6 +192,7 @@ LED_ON_PUBLISH_SERVER: Final = EventSpec(
     description="Turn the breath light on, for the time of a lease where one is given.",
     payload=payloads.SwitchCommand,
     delivery=Delivery.COMMAND,
+    when_slow=WhenSlow.REFUSE,
     addition=True,
 )
 
@@ -196,6 +206,7 @@ INFRARED_ON_PUBLISH_SERVER: Final = EventSpec(
     description="Make the infrared sensor watch, for the time of a lease where one is given.",
     payload=payloads.SwitchCommand,
     delivery=Delivery.COMMAND,
+    when_slow=WhenSlow.REFUSE,
     addition=True,
 )
 
@@ -209,6 +220,7 @@ MODEL_TRAIN_PUBLISH_SERVER: Final = EventSpec(
     description="Have a device train its forecaster now; acked at once, refused while it trains already.",
     payload=payloads.TrainCommand,
     delivery=Delivery.COMMAND,
+    when_slow=WhenSlow.REFUSE,
     addition=True,
 )
 
@@ -222,6 +234,7 @@ CARE_PUBLISH_SERVER: Final = EventSpec(
     description="Ask something of the agent itself: settings, log level, restart, diagnostics.",
     payload=payloads.CareRequest,
     delivery=Delivery.COMMAND,
+    when_slow=WhenSlow.REFUSE,
     addition=True,
 )
 
@@ -261,6 +274,7 @@ MOTION_PUB_CLIENT: Final = EventSpec(
     description="A device saw a movement begin or end.",
     payload=payloads.ClientMotion,
     delivery=Delivery.LIVE,
+    when_slow=WhenSlow.DROP,
     addition=True,
 )
 
@@ -287,6 +301,7 @@ ACCESSORY_STATUS_CHECK_PUB_SYSTEM: Final = EventSpec(
     description="Make any other accessory report its status.",
     payload=payloads.CheckCommand,
     delivery=Delivery.COMMAND,
+    when_slow=WhenSlow.REFUSE,
     addition=True,
 )
 
@@ -300,6 +315,7 @@ ACCESSORY_ON_PUBLISH_SERVER: Final = EventSpec(
     description="Turn any other accessory on, for the time of a lease where one is given.",
     payload=payloads.SwitchCommand,
     delivery=Delivery.COMMAND,
+    when_slow=WhenSlow.REFUSE,
     addition=True,
 )
 
@@ -313,6 +329,7 @@ ACCESSORY_OFF_PUBLISH_SERVER: Final = EventSpec(
     description="Turn any other accessory off.",
     payload=payloads.SwitchCommand,
     delivery=Delivery.COMMAND,
+    when_slow=WhenSlow.REFUSE,
     addition=True,
 )
 
@@ -365,6 +382,8 @@ DEVICE_STATUS_PUB_CLIENT: Final = EventSpec(
     description="A device came online or went offline.",
     payload=payloads.DeviceStatus,
     delivery=Delivery.LIVE,
+    when_slow=WhenSlow.CONFLATE,
+    same_by=("device",),
     addition=True,
 )
 
@@ -378,6 +397,8 @@ DEVICE_PROFILE_PUB_CLIENT: Final = EventSpec(
     description="What people say of a device has changed.",
     payload=payloads.DeviceProfile,
     delivery=Delivery.LIVE,
+    when_slow=WhenSlow.CONFLATE,
+    same_by=("device",),
     addition=True,
 )
 
@@ -391,6 +412,7 @@ DEVICE_REMOVED_PUB_CLIENT: Final = EventSpec(
     description="A device is gone, or its history goes on under another name.",
     payload=payloads.DeviceRemoved,
     delivery=Delivery.LIVE,
+    when_slow=WhenSlow.KEEP,
     addition=True,
 )
 
@@ -404,6 +426,8 @@ ALERT_PUB_CLIENT: Final = EventSpec(
     description="An alert was opened, acknowledged or closed.",
     payload=payloads.Alert,
     delivery=Delivery.LIVE,
+    when_slow=WhenSlow.CONFLATE,
+    same_by=("alert",),
     addition=True,
 )
 
@@ -430,6 +454,7 @@ SNAPSHOT_PUB_CLIENT: Final = EventSpec(
     description="All that is known now, to a page that joins.",
     payload=payloads.Snapshot,
     delivery=Delivery.LIVE,
+    when_slow=WhenSlow.CONFLATE,
     addition=True,
 )
 
@@ -482,6 +507,8 @@ COMMAND_RESULT_PUB_CLIENT: Final = EventSpec(
     description="Where a command stands at one device.",
     payload=payloads.CommandResult,
     delivery=Delivery.LIVE,
+    when_slow=WhenSlow.CONFLATE,
+    same_by=("command", "device"),
     addition=True,
 )
 
@@ -495,6 +522,7 @@ ERROR_PUB_PI: Final = EventSpec(
     description="A refusal that no ack could carry.",
     payload=payloads.ErrorBody,
     delivery=Delivery.LIVE,
+    when_slow=WhenSlow.KEEP,
     addition=True,
 )
 
@@ -508,6 +536,7 @@ ERROR_PUB_CLIENT: Final = EventSpec(
     description=ERROR_PUB_PI.description,
     payload=payloads.ErrorBody,
     delivery=Delivery.LIVE,
+    when_slow=WhenSlow.KEEP,
     addition=True,
 )
 
@@ -521,6 +550,7 @@ ERROR_PUB_ROOT: Final = EventSpec(
     description=ERROR_PUB_PI.description,
     payload=payloads.ErrorBody,
     delivery=Delivery.LIVE,
+    when_slow=WhenSlow.KEEP,
     addition=True,
 )
 

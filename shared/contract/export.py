@@ -81,7 +81,8 @@ def _events_md(known: Mapping[str, Any]) -> str:
         f"Contract {CONTRACT_VERSION}. System is the agent, Flask the relay. The timeout is how long the publisher",
         "waits for the ack, in seconds. A broadcast reaches every subscriber in the namespace; addressed to one",
         "device it goes to that device alone, under the same name. Unknown fields are ignored; NaN and infinities are",
-        "refused.",
+        "refused. *When slow* is what becomes of an event of the relay whose receiver does not keep up, and by which",
+        "fields the newest replaces another one: see [fanout.md](fanout.md).",
         "",
         "## The twelve",
         "",
@@ -123,15 +124,23 @@ def _events_md(known: Mapping[str, Any]) -> str:
 
 def _table(specs: list[EventSpec]) -> list[str]:
     return [
-        "| event | namespace | publisher | subscriber | timeout | broadcast | description | body | delivery |",
-        "|---|---|---|---|---|---|---|---|---|",
+        "| event | namespace | publisher | subscriber | timeout | broadcast | description | body | delivery "
+        "| when slow |",
+        "|---|---|---|---|---|---|---|---|---|---|",
         *(
             f"| {spec.name} | {spec.namespace} | {spec.publisher} | {spec.subscriber} | {_timeout(spec)} "
             f"| {spec.broadcast} | {spec.description} | [{spec.payload.__name__}](#{spec.payload.__name__.lower()}) "
-            f"| {spec.delivery.value.partition(':')[0]} |"
+            f"| {spec.delivery.value.partition(':')[0]} | {_when_slow(spec)} |"
             for spec in specs
         ),
     ]
+
+
+def _when_slow(spec: EventSpec) -> str:
+    if spec.when_slow is None:
+        return "–"
+    by = f" by {', '.join(spec.same_by)}" if spec.same_by else ""
+    return spec.when_slow.value.partition(":")[0] + by
 
 
 def _timeout(spec: EventSpec) -> str:

@@ -567,6 +567,8 @@ class ClientSensorData(SensorData, frozen=True, kw_only=True):
 
     cursor: Count | None = None
     """Relay-wide, persistent and increasing: what replay counts by."""
+    replayed: bool = False
+    """Sent because somebody asked for what came after a cursor, not because it is new."""
 
 
 class AccessoryState(AccessoryStatus, frozen=True, kw_only=True):
@@ -588,12 +590,14 @@ class AccessoryState(AccessoryStatus, frozen=True, kw_only=True):
     """When it became so; null where nobody saw it change."""
     reported_at: Timestamp | None = None
     cursor: Count | None = None
+    replayed: bool = False
 
 
 class ClientMotion(Motion, frozen=True, kw_only=True):
     """The agent's body, passed through."""
 
     cursor: Count | None = None
+    replayed: bool = False
 
 
 class ClientModelTrain(ModelTrain, frozen=True, kw_only=True):
@@ -602,6 +606,7 @@ class ClientModelTrain(ModelTrain, frozen=True, kw_only=True):
     datatime: LocalTime
     accessory: Label
     cursor: Count | None = None
+    replayed: bool = False
 
 
 class DeviceStatus(Payload, frozen=True, kw_only=True):
@@ -830,13 +835,17 @@ class ReplayRequest(Payload, frozen=True, kw_only=True):
 
 
 class ErrorBody(Payload, frozen=True, kw_only=True):
-    """A refusal that nobody asked an ack for."""
+    """A refusal that nobody asked an ack for; or, with `missed`, what was left out."""
 
     code: Code
     message: Text
     event: Text = ""
     """The event that was refused."""
     retry: bool = False
+    missed: Count | None = None
+    """How many events this connection was not sent, because it did not take them."""
+    since: Count | None = None
+    """A replay from this cursor brings them; null where there is none."""
 
 
 class Ack(Struct, frozen=True, kw_only=True, omit_defaults=True):

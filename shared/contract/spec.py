@@ -36,6 +36,15 @@ class Delivery(StrEnum):
     LIVE = "live: to those who are connected; the rest take a snapshot or a replay"
 
 
+class WhenSlow(StrEnum):
+    """What becomes of an event of the relay that waits for a connection which does not take what is sent."""
+
+    CONFLATE = "conflate: of what is told of the same thing, only the newest waits"
+    DROP = "drop: past the bound the oldest is left out and counted, and the client is told to replay"
+    REFUSE = "refuse: past the bound it is not sent, and who asked is told at once"
+    KEEP = "keep: nothing of it is left out; past the bound the client is told why and closed"
+
+
 @dataclass(frozen=True)
 class EventSpec:
     """One event of the catalogue. `timeout_s` is how long its publisher waits for the ack (None: it asks for none)."""
@@ -51,5 +60,9 @@ class EventSpec:
     delivery: Delivery
     addition: bool = False
     """True for what this product adds to the mission's contract."""
+    when_slow: WhenSlow | None = None
+    """For what the relay publishes; see docs/fanout.md."""
+    same_by: tuple[str, ...] = ()
+    """The fields of the body by which two conflated events tell of the same thing; none: they always do."""
     raw: bool = False
     """True where the body goes on as it came, JSON or binary: the door looks into it itself."""

@@ -5,13 +5,14 @@ import re
 from pathlib import Path
 
 import jsonschema
+import msgspec
 import pytest
 
 from shared.contract.door_events import EVERY_DOOR
 from shared.contract.events import ACCESSORIES, ADDITIONS, CATALOGUE, THE_TWELVE
 from shared.contract.export import generate, stale
 from shared.contract.quantities import QUANTITIES
-from shared.contract.spec import Delivery, Role
+from shared.contract.spec import Delivery, Role, WhenSlow
 from shared.errors import MEANING, Code
 
 ROOT = Path(__file__).parents[2]
@@ -76,6 +77,14 @@ def test_additions_are_marked_and_the_twelve_are_not() -> None:
 def test_commands_to_a_device_are_never_sent_late() -> None:
     to_devices = {spec for events in ACCESSORIES.values() for spec in (events.check, events.on, events.off)}
     assert {spec.delivery for spec in to_devices} == {Delivery.COMMAND}
+
+
+@pytest.mark.parametrize("spec", CATALOGUE + EVERY_DOOR, ids=lambda spec: f"{spec.namespace}-{spec.name}")
+def test_what_the_relay_publishes_says_what_becomes_of_it_when_its_receiver_is_slow(spec) -> None:
+    assert (spec.when_slow is not None) is (spec.publisher is Role.RELAY)
+    assert not spec.same_by or spec.when_slow is WhenSlow.CONFLATE
+    assert set(spec.same_by) <= {field.name for field in msgspec.structs.fields(spec.payload)}
+    assert (spec.when_slow is WhenSlow.REFUSE) is (spec.subscriber is Role.PI and spec.delivery is Delivery.COMMAND)
 
 
 def test_generated_files_are_fresh() -> None:

@@ -320,6 +320,52 @@ def test_a_device_is_named_and_calibrated_and_deleted_only_by_its_name(join: Joi
     assert relay.requests[-1] == ("DELETE /api/devices/pi-1", None)
 
 
+def behind(name: str, **more: Any) -> dict[str, Any]:
+    fields = {"name": name, "address": "192.168.1.42", "doors": ["/client"], "transport": "websocket"}
+    waiting = {"waiting_events": 312, "waiting_bytes": 4_180_000, "dropped": 0, "conflated": 3}
+    return fields | {"since": stamp(-95)} | waiting | more
+
+
+def standing(*slow: dict[str, Any]) -> dict[str, Any]:
+    totals = {"connections": 47, "dropped": 1280, "conflated": 3, "notices": 1, "closed": 0}
+    return totals | {"behind": slow, "bound_events": 2000, "bound_bytes": 4_194_304}
+
+
+def test_operators_see_who_is_behind_and_that_nobody_is(join: Joins) -> None:
+    from playwright.sync_api import expect
+
+    told = [standing(behind("kitchen-tablet", dropped=1280)), standing()]
+    answers: Answers = {"GET /api/connections": lambda _, __: (200, told.pop(0) if len(told) > 1 else told[0])}
+    _, page = join(device("pi-1"), answers=answers)
+    page.get_by_test_id("to-connections").click()
+    row = page.get_by_test_id("connections-behind").locator("li")
+    expect(row).to_contain_text("kitchen-tablet")
+    expect(row).to_contain_text("behind for 1 min")
+    expect(row).to_contain_text("4.2 MB wait in 312 events")
+    expect(row).to_contain_text("left out")
+    expect(page.get_by_test_id("connections-fine")).to_contain_text("Everybody keeps up.")
+    expect(row).to_have_count(0)
+
+
+def test_a_page_that_was_left_something_out_asks_for_it_and_shows_all_of_it(join: Joins) -> None:
+    from playwright.sync_api import expect
+
+    relay, page = join(device("pi-1"))
+
+    def motion(number: int, **more: Any) -> dict[str, Any]:
+        return {"id": number, "stream": "s", "device": "pi-1", "motion": True, "count": number, "cursor": number} | more
+
+    lines = page.get_by_test_id("activity").locator("li")
+    relay.tell("motion_pub_client", motion(1))
+    expect(lines).to_have_count(1)
+    relay.replay = lambda _: [("motion_pub_client", motion(number, replayed=True)) for number in (1, 2, 3, 4)]
+    relay.tell("error_pub", {"code": "missed", "message": "2 events were left out", "missed": 2, "since": 1})
+    relay.tell("motion_pub_client", motion(4))
+    relay.tell("motion_pub_client", motion(5))
+    expect(lines).to_have_count(5)
+    assert relay.replays == [1]
+
+
 def test_one_who_may_only_look_is_told_so_and_has_no_controls(join: Joins) -> None:
     from playwright.sync_api import expect
 
@@ -400,6 +446,7 @@ def test_no_view_overflows_and_axe_finds_nothing(join: Joins, width: int, scheme
     answers: Answers = {
         "GET /api/devices/pi-1/log": lambda _, __: (200, {"entries": lines, "before": None}),
         "GET /api/alerts": lambda _, __: (200, {"alerts": [], "before": None}),
+        "GET /api/connections": lambda _, __: (200, standing(behind("kitchen-tablet", dropped=1280), behind(""))),
     }
     _, page = join(
         learned(),
@@ -414,6 +461,7 @@ def test_no_view_overflows_and_axe_finds_nothing(join: Joins, width: int, scheme
         ("#alerts", "alert-s"),
         ("#log/pi-1", "log-lines"),
         ("#settings/pi-2", "delete"),
+        ("#connections", "connections-behind"),
     ):
         page.goto(f"{ORIGIN}/{view}")
         page.get_by_test_id(shown).wait_for()

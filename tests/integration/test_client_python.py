@@ -1,11 +1,13 @@
 """The Python client against real relays: typed, gapless over restarts, commands to their end."""
 
 import re
+import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -159,6 +161,63 @@ def test_a_reader_that_is_slow_misses_nothing(tmp_path: Path, monkeypatch: pytes
                 if len(seen) == 40:
                     break
     assert seen == list(range(40))
+
+
+READER = """
+import sys
+from shared.client import Client
+from shared.contract.payloads import ClientSensorData
+
+with Client(sys.argv[1]) as relay:
+    relay.snapshot()
+    print("joined", flush=True)
+    for event in relay.events(timeout_s=30):
+        if isinstance(event.body, ClientSensorData):
+            print(event.body.id, flush=True)
+            if "last" in event.body.data:
+                break
+"""
+
+
+@pytest.mark.parametrize("fanout", ["direct", "stock"])
+def test_a_client_that_stood_still_asks_for_what_was_left_out_for_it(fanout: str, tmp_path: Path) -> None:
+    """Its process is stopped until the relay has dropped some of what it was to get."""
+    quality = {f"q-{number}": {"state": "failed", "reason": "x" * 480} for number in range(64)}
+    limits = {"LIMITS__DEVICE_EVENTS_PER_S": "100000", "LIMITS__MAILBOX_BYTES": "500000"}
+    with (
+        processes.relay(tmp_path, FANOUT=fanout, **limits) as relay,
+        RawClient(relay.url, "/pi", AGENT) as device,
+        subprocess.Popen(
+            [sys.executable, "-c", READER, relay.url], cwd=ROOT, stdout=subprocess.PIPE, text=True
+        ) as reader,
+    ):
+        assert reader.stdout is not None
+        assert reader.stdout.readline() == "joined\n"
+        sent = 0
+
+        def more(data: dict[str, float], **rest: Any) -> None:
+            nonlocal sent
+            sent += 1
+            assert device.call("sensor_data_pub_pi", {**ROUND, "id": sent, "data": data, **rest})[0]["ok"] is True
+
+        def dropped() -> bool:
+            [line] = [one for one in relay.get("/metrics").splitlines() if one.startswith("breathlight_samples_dr")]
+            return float(line.split()[1]) >= 10
+
+        for _ in range(3):
+            more({"temperature": 21.0})
+        reader.send_signal(signal.SIGSTOP)
+        try:
+            while not dropped():
+                for _ in range(20):
+                    more({"temperature": 21.0}, quality=quality)
+        finally:
+            reader.send_signal(signal.SIGCONT)
+        for _ in range(20):
+            more({"temperature": 21.0})
+        more({"last": 1.0})
+        out, _ = reader.communicate(timeout=60)
+    assert [int(line) for line in out.splitlines()] == list(range(1, sent + 1))
 
 
 def test_a_token_that_is_none_is_refused_with_its_code(tmp_path: Path) -> None:

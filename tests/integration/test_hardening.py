@@ -155,23 +155,6 @@ def test_a_connection_that_joins_nothing_is_closed(tmp_path) -> None:
         silent.close()
 
 
-def test_a_slow_reader_is_closed_and_its_mailbox_was_bounded(tmp_path) -> None:
-    with processes.relay(tmp_path, LIMITS__MAILBOX_EVENTS="50", LIMITS__DEVICE_EVENTS_PER_S="100000") as relay:
-        slow = RawClient(relay.url, "/client", {}, sockopt=[(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)])
-        with RawClient(relay.url, "/pi", {"device": "busy", "contract": "1.0"}) as busy:
-            data = {f"quantity-{number}": 1.0 for number in range(60)}
-
-            def closed() -> bool:
-                for _ in range(200):
-                    busy.emit("sensor_data_pub_pi", {**ROUND, "data": data})
-                time.sleep(0.05)
-                return "breathlight_slow_consumers 1.0" in relay.get("/metrics")
-
-            wait_for("the slow consumer is closed", closed, 30)
-            assert busy.call("LED_status_pub_pi", {"status": False})[0]["ok"] is True
-        slow.close()
-
-
 def test_too_many_events_are_refused_and_may_come_again(tmp_path) -> None:
     with processes.relay(tmp_path, LIMITS__DEVICE_EVENTS_PER_S="1") as relay:
         with RawClient(relay.url, "/pi", {"device": "eager", "contract": "1.0"}) as eager:

@@ -26,6 +26,10 @@ class ScriptedRelay:
         self.commands: list[dict[str, Any]] = []
         """The requests that pages have sent, oldest first."""
         self.ack: Callable[[dict[str, Any]], dict[str, Any]] = self._accept
+        self.replays: list[int] = []
+        """The cursors from which pages wanted all again."""
+        self.replay: Callable[[int], list[tuple[str, Mapping[str, Any]]]] = lambda _: []
+        """What came after a cursor."""
         self.requests: list[tuple[str, Any]] = []
         """The HTTP requests that change something: method and path, and the body."""
         self._answer = answer
@@ -65,6 +69,12 @@ class ScriptedRelay:
             if event == "command_request_client":
                 self.commands.append(body)
                 socket.send(f"43/client,{head}" + json.dumps([self.ack(body)]))
+            elif event == "replay_request_client":
+                self.replays.append(body["since"])
+                for again in self.replay(body["since"]):
+                    socket.send("42/client," + json.dumps(again))
+                answer = {"ok": True, "code": "accepted", "cursor": body["since"]}
+                socket.send(f"43/client,{head}" + json.dumps([answer]))
 
     def _http(self, route: Any) -> None:
         url = urlsplit(route.request.url)

@@ -157,6 +157,7 @@ export interface AccessoryState {
   since?: string | null;
   reported_at?: string | null;
   cursor?: number | null;
+  replayed?: boolean;
 }
 
 /** What one accessory is, read back from its pin. For the infrared sensor, `status` means *watching*, not motion. */
@@ -298,6 +299,7 @@ export interface ClientModelTrain {
   datatime: string;
   accessory: string;
   cursor?: number | null;
+  replayed?: boolean;
 }
 
 /** The agent's body, passed through. */
@@ -310,6 +312,7 @@ export interface ClientMotion {
   motion: boolean;
   count?: number;
   cursor?: number | null;
+  replayed?: boolean;
 }
 
 /** The agent's body, passed through, with the relay's cursor. */
@@ -326,6 +329,7 @@ export interface ClientSensorData {
   calibration?: Record<string, number>;
   insight?: Insight | null;
   cursor?: number | null;
+  replayed?: boolean;
 }
 
 /** Who is connected to the stress monitor. */
@@ -345,7 +349,7 @@ export interface ClockStamp {
 }
 
 /** Every code an ack, an `error_pub`, a command result or an HTTP answer may carry. */
-export type Code = "accepted" | "binary_refused" | "busy" | "conflict" | "device_offline" | "duplicate" | "expired" | "forbidden" | "hardware_fault" | "host_refused" | "internal" | "interrupted" | "invalid_payload" | "invalid_setting" | "malformed" | "method_not_allowed" | "no_answer" | "not_found" | "origin_refused" | "queue_full" | "queued" | "rate_limited" | "readback_differs" | "replaced" | "replay_incomplete" | "retired" | "slow_consumer" | "stored" | "superseded" | "too_large" | "unauthenticated" | "unavailable" | "unknown_accessory" | "unknown_alert" | "unknown_command" | "unknown_device" | "unknown_event" | "unknown_group" | "unknown_quantity" | "unknown_rule" | "verified";
+export type Code = "accepted" | "binary_refused" | "busy" | "conflict" | "device_offline" | "duplicate" | "expired" | "forbidden" | "hardware_fault" | "host_refused" | "internal" | "interrupted" | "invalid_payload" | "invalid_setting" | "malformed" | "method_not_allowed" | "missed" | "no_answer" | "not_found" | "origin_refused" | "queue_full" | "queued" | "rate_limited" | "readback_differs" | "replaced" | "replay_incomplete" | "retired" | "slow_consumer" | "stored" | "superseded" | "too_large" | "unauthenticated" | "unavailable" | "unknown_accessory" | "unknown_alert" | "unknown_command" | "unknown_device" | "unknown_event" | "unknown_group" | "unknown_quantity" | "unknown_rule" | "verified";
 
 /** A command has driven its pin. What the pin reads back follows, in a status. */
 export interface CommandApplied {
@@ -481,12 +485,14 @@ export interface Dropped {
 export interface Empty {
 }
 
-/** A refusal that nobody asked an ack for. */
+/** A refusal that nobody asked an ack for; or, with `missed`, what was left out. */
 export interface ErrorBody {
   code: Code;
   message: string;
   event?: string;
   retry?: boolean;
+  missed?: number | null;
+  since?: number | null;
 }
 
 /** What went wrong, as a stable code and in words. */

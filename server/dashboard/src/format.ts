@@ -67,6 +67,21 @@ const SHORT_CLOCK = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: 
 
 const LONG_DAY = new Intl.DateTimeFormat("en-GB", { weekday: "long", day: "numeric", month: "long" });
 
+/** A number of things, its thousands apart: `12 480`. */
+export function count(things: number): string {
+  return String(things).replace(/\B(?=(\d{3})+$)/g, "\u202f");
+}
+
+const UNITS = ["", "KB", "MB", "GB"] as const;
+
+/** A size in the unit that suits it: `800 bytes`, `1.2 MB`. */
+export function bytes(size: number): string {
+  if (size < 1000) return size === 1 ? "1 byte" : `${size} bytes`;
+  const step = Math.min(UNITS.length - 1, Math.floor(Math.log10(size) / 3));
+  const value = size / 1000 ** step;
+  return `${value >= 100 ? Math.round(value) : value.toFixed(1)} ${UNITS[step]}`;
+}
+
 /** Hours, minutes and seconds of an instant. */
 export function daytime(at: number): string {
   return CLOCK.format(at);

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { ago, duration, epoch, latency, sentence } from "../src/format";
+import { ago, bytes, count, duration, epoch, latency, sentence } from "../src/format";
 import { waitMs } from "../src/link/backoff";
 import { csvHref } from "../src/link/http";
 
@@ -24,6 +24,11 @@ test("spans are told in their two largest units", () => {
   ]);
   expect([ago(400), ago(3200)]).toEqual(["just now", "3 s ago"]);
   expect([latency(0.42), latency(23.4), latency(1400)]).toEqual(["0.4 ms", "23 ms", "1.4 s"]);
+});
+
+test("sizes and counts are told as people read them", () => {
+  expect([0, 1, 999, 1_200, 4_194_304, 250_000_000].map(bytes)).toEqual(["0 bytes", "1 byte", "999 bytes", "1.2 KB", "4.2 MB", "250 MB"]);
+  expect([7, 1_000, 1_234_567].map(count)).toEqual(["7", "1\u202f000", "1\u202f234\u202f567"]);
 });
 
 test("a time stamp that cannot be read is none", () => {

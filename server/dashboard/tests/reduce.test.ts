@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { EVENTS } from "../src/contract";
 import { EMPTY } from "../src/state/model";
 import { reduce } from "../src/state/reduce";
-import { after, asked, CONNECTED, device, iso, light, round, snapshot, T0 } from "./support";
+import { after, asked, device, iso, light, round, snapshot, T0 } from "./support";
 
 const temperature = (state: ReturnType<typeof after>, name = "pi-1") => state.devices[name]?.readings["temperature"];
 
@@ -159,16 +159,14 @@ describe("motion", () => {
   });
 });
 
-describe("cursor", () => {
-  test("it only ever grows", () => {
-    const state = after(snapshot(), round(5, { temperature: 1 }), round(6, { temperature: 1 }, { cursor: 90 }), CONNECTED);
-    expect(state.cursor).toBe(105);
-  });
+test("a frame without a cursor counts as live", () => {
+  const state = after(snapshot(), round(1, { temperature: 23 }, { cursor: null }));
+  expect(temperature(state)?.value).toBe(23);
+});
 
-  test("a frame without one counts as live", () => {
-    const state = after(snapshot(), round(1, { temperature: 23 }, { cursor: null }));
-    expect(temperature(state)?.value).toBe(23);
-  });
+test("a change of an accessory that is told again leaves the tile as it is", () => {
+  const state = after(snapshot(), light(true), light(false, { cursor: 170, replayed: true }));
+  expect(state.devices["pi-1"]?.accessories["breath_light"]?.reported).toBe(true);
 });
 
 test("the log is bounded", () => {

@@ -157,6 +157,7 @@ describe("addresses", () => {
   test.each([
     ["", { view: "devices" }],
     ["#alerts", { view: "alerts" }],
+    ["#connections", { view: "connections" }],
     ["#log/pi-1", { view: "log", device: "pi-1" }],
     ["#settings/a%20b", { view: "settings", device: "a b" }],
     ["#log", { view: "devices" }],

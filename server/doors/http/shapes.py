@@ -231,6 +231,43 @@ class StressHealth(Struct, frozen=True, kw_only=True):
     clients: ClientStats
 
 
+class SlowConnection(Struct, frozen=True, kw_only=True):
+    """A connection that does not take what is sent to it."""
+
+    name: str
+    """Whose token it has, or how the door calls it in demo mode."""
+    address: str
+    """Where it comes from; behind a proxy that is the proxy's."""
+    doors: tuple[str, ...]
+    """The namespaces it has joined."""
+    transport: Literal["websocket", "polling"]
+    since: Timestamp
+    """From when on something has waited."""
+    waiting_events: Count
+    waiting_bytes: Count
+    dropped: Count
+    """Events that this connection was not sent; it has been told, or will be."""
+    conflated: Count
+    """States that a newer one replaced."""
+
+
+class Connections(Struct, frozen=True, kw_only=True):
+    """Who keeps up with what is sent, and who does not. The figures count since the relay was started."""
+
+    connections: Count
+    behind: tuple[SlowConnection, ...]
+    """The one that has been so for longest comes first."""
+    dropped: Count
+    conflated: Count
+    notices: Count
+    """How often a connection was told that events were left out."""
+    closed: Count
+    """Connections that were closed because they did not read."""
+    bound_events: Count
+    """How much may wait for one connection."""
+    bound_bytes: Count
+
+
 # --- bodies that are merged with what the path says, or with what is there --------------------------------------------
 
 

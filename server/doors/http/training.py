@@ -29,6 +29,7 @@ def training_routes(gatekeeper: Gatekeeper, training: Training) -> Blueprint:
             Code.NO_ANSWER,
             Code.UNKNOWN_EVENT,
             Code.BUSY,
+            Code.QUEUE_FULL,
             Code.RETIRED,
         ),
     )

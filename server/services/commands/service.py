@@ -164,8 +164,13 @@ class Commands:
             self.ledger.decide(entry, Outcome(CommandState.FAILED, refusal.code, refusal.message))
             return
         entry.session = device.session
-        for spec, body in events:
-            self._broadcast.to_device(spec, body, device.session, lambda answer: self._acked(entry, answer))
+        for sent, (spec, body) in enumerate(events):
+            try:
+                self._broadcast.to_device(spec, body, device.session, lambda answer: self._acked(entry, answer))
+            except Refusal as refusal:
+                state = CommandState.FAILED if sent else CommandState.REFUSED
+                self.ledger.decide(entry, Outcome(state, refusal.code, refusal.message))
+                return
 
     # --- the link ----------------------------------------------------------------------------------------------------
 

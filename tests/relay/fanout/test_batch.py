@@ -49,11 +49,11 @@ class FakeWire:
         self.writes += 1
         return count
 
-    def sent(self, data: bytes, count: int) -> None:
+    def sent(self, data: bytes, count: int, pieces: Any = None) -> None:
         self.batch.epoch.number += 1
         self.held += data[count:]
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes, pieces: Any = None) -> None:
         if self.held:
             self.held += data
         elif (count := 0 if not self.room else self.send(data)) < len(data):

@@ -20,6 +20,7 @@ import {
   type ErrorBody,
   type Snapshot,
 } from "../contract";
+import { Gaps, type Frame } from "../state/gaps";
 import { Seen, type Keyed } from "../state/seen";
 
 /** What each event carries. */
@@ -86,6 +87,8 @@ const NAMES = [
 ] as const satisfies readonly (keyof Bodies)[];
 const FINAL: ReadonlySet<string> = new Set(["verified", "expired", "refused", "superseded", "failed"]);
 const ACK_MS = 10_000;
+/** A replay of a day takes its time. */
+const REPLAY_MS = 60_000;
 const TTL_MS = 10_000;
 const PATIENCE_MS = 5_000;
 const AGAIN_MS = 2_000;
@@ -96,7 +99,10 @@ interface Waiting {
   settle: () => void;
 }
 
-/** Connects, and again by itself when the relay was away; then it asks for what it missed. Each event comes once. */
+/**
+ * Connects, and again by itself when the relay was away; then it asks for what it missed, as it does when the relay left
+ * something out because it was slow. Each event comes once, in order per device.
+ */
 export class RelayClient {
   readonly #url: string;
   readonly #token: string | undefined;
@@ -105,25 +111,36 @@ export class RelayClient {
   readonly #listeners = new Map<keyof Bodies, Set<(body: never) => void>>();
   readonly #results = new Map<string, CommandResult>();
   readonly #waiting = new Map<string, Waiting>();
-  #cursor: number | undefined;
+  readonly #gaps: Gaps<() => void>;
   #closed = false;
   #snapshot: PromiseWithResolvers<Snapshot> = resolvers();
 
   constructor({ url = new URL(/* @vite-ignore */ ".", import.meta.url).origin, token, device, since }: Options = {}) {
     this.#url = url.replace(/\/$/, "");
     this.#token = token;
-    this.#cursor = since;
+    this.#gaps = new Gaps<() => void>(
+      {
+        ask: (missing) => this.#replay(missing),
+        tell: (deliver) => deliver(),
+        refused: ({ code, message }) => this.#deliver(EVENTS.ERROR_PUB, { code, message: message ?? "" }),
+        giveUp: () => this.#socket.disconnect().connect(),
+      },
+      since,
+    );
     this.#socket = io(`${this.#url}/client`, {
       transports: ["websocket", "polling"],
       tryAllTransports: true,
       reconnectionDelay: 500,
       reconnectionDelayMax: 5_000,
-      auth: (send) => send({ ...(token ? { token } : {}), ...(this.#cursor === undefined ? {} : { since: this.#cursor }) }),
+      auth: (send) => send({ ...(token ? { token } : {}), ...(this.cursor === undefined ? {} : { since: this.cursor }) }),
       ...(device ? { query: { device } } : {}),
     });
     for (const name of NAMES) this.#socket.on(name, (body: unknown) => this.#take(name, body as never));
     this.#socket.on("connect", () => void this.#catchUp());
-    this.#socket.on("disconnect", () => this.#later());
+    this.#socket.on("disconnect", () => {
+      this.#gaps.beginAnew();
+      this.#later();
+    });
     this.#socket.on("connect_error", (error) => this.#refused(error as Error & { data?: Ack }));
   }
 
@@ -134,7 +151,7 @@ export class RelayClient {
 
   /** How far events have come; what the next visit gives as `since`. */
   get cursor(): number | undefined {
-    return this.#cursor;
+    return this.#gaps.cursor;
   }
 
   /** Hear of every event of one kind; call what is returned to stop. */
@@ -179,9 +196,21 @@ export class RelayClient {
   }
 
   #take<Name extends keyof Bodies>(name: Name, body: Bodies[Name]): void {
-    const keyed = body as Keyed & { cursor?: number | null };
-    if (typeof keyed.cursor === "number") this.#cursor = Math.max(this.#cursor ?? 0, keyed.cursor);
-    if (!this.#seen.admit(keyed)) return;
+    const { code, since } = body as Partial<ErrorBody>;
+    if (name === EVENTS.ERROR_PUB && code === "missed" && typeof since === "number") this.#gaps.missed(since);
+    else this.#gaps.take(body as Frame, () => this.#deliver(name, body));
+  }
+
+  async #replay(since: number): Promise<Ack> {
+    try {
+      return (await this.#socket.timeout(REPLAY_MS).emitWithAck(EVENTS.REPLAY_REQUEST_CLIENT, { since })) as Ack;
+    } catch {
+      return { ok: false, code: "no_answer", retry: true };
+    }
+  }
+
+  #deliver<Name extends keyof Bodies>(name: Name, body: Bodies[Name]): void {
+    if (!this.#seen.admit(body as Keyed)) return;
     if (name === EVENTS.SNAPSHOT_PUB_CLIENT) {
       this.#snapshot.resolve(body as Snapshot);
       this.#snapshot = { ...resolvers<Snapshot>(), promise: Promise.resolve(body as Snapshot) };

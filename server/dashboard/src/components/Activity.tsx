@@ -1,5 +1,6 @@
 import { memo } from "react";
 import { moment } from "../format";
+import { hrefOf } from "../link/route";
 import { nameOf, type LogEntry } from "../state/model";
 import { useStore } from "../state/store";
 import { useTick } from "../state/ticker";
@@ -12,9 +13,17 @@ export function Activity() {
   // Today's start is enough: an entry of another day tells its date.
   const today = useTick((now) => new Date(now).setHours(0, 0, 0, 0));
   const many = useStore((state) => Object.keys(state.devices).length > 1);
+  const operator = useStore((state) => state.role === "operator");
   return (
     <aside className="activity" aria-label="Activity">
-      <h2>Activity</h2>
+      <h2>
+        Activity
+        {operator && (
+          <a href={hrefOf({ view: "connections" })} title="Who keeps up with what the relay sends" data-testid="to-connections">
+            Connections
+          </a>
+        )}
+      </h2>
       {log.length === 0 ? (
         <p className="activity-empty">Commands, motion and devices that come or go will be listed here.</p>
       ) : (

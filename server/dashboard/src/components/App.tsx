@@ -8,6 +8,7 @@ import { Activity } from "./Activity";
 import { AlertsView } from "./alerts/AlertsView";
 import { SiteAlerts } from "./alerts/SiteAlerts";
 import { Banner } from "./Banner";
+import { ConnectionsView } from "./connections/ConnectionsView";
 import { Devices } from "./Devices";
 import { Header } from "./Header";
 import { pageTitle } from "./title";
@@ -45,6 +46,7 @@ export function App({ only }: { only: string | null }) {
 function View({ route, only }: { route: Route; only: string | null }) {
   const viewer = useStore((state) => state.role === "viewer");
   if (route.view === "alerts") return <AlertsView />;
+  if (route.view === "connections") return <ConnectionsView />;
   if (route.view === "log") return <LogView device={route.device} key={route.device} />;
   if (route.view === "settings") return <SettingsView device={route.device} key={route.device} />;
   return (

@@ -80,6 +80,36 @@ export async function settle(alert: string, deed: "acknowledge" | "close"): Prom
   return json(`/api/alerts/${encodeURIComponent(alert)}/${deed}`, "POST", {});
 }
 
+/** A connection that does not take what is sent to it. */
+export interface SlowConnection {
+  name: string;
+  address: string;
+  doors: readonly string[];
+  transport: "websocket" | "polling";
+  since: string;
+  waiting_events: number;
+  waiting_bytes: number;
+  dropped: number;
+  conflated: number;
+}
+
+/** Who keeps up with what is sent, and who does not; the totals count since the relay was started. */
+export interface Connections {
+  connections: number;
+  behind: readonly SlowConnection[];
+  dropped: number;
+  conflated: number;
+  notices: number;
+  closed: number;
+  bound_events: number;
+  bound_bytes: number;
+}
+
+/** How the relay's connections stand. Throws `HttpError`. */
+export async function connections(): Promise<Connections> {
+  return json("/api/connections");
+}
+
 /** What people may say of a device; what is left out stays as it is. */
 export type ProfileChange = Partial<Pick<DeviceProfile, "title" | "place" | "tags" | "time_zone" | "calibration" | "retired">>;
 

@@ -1,8 +1,9 @@
 /** The page's connection to the relay: the only owner of the Socket.IO client. */
 
 import { io, type Socket } from "socket.io-client";
-import { EVENTS, type Ack, type ClientHello, type CommandRequest, type Snapshot, type TrainRequest } from "../contract";
+import { EVENTS, type Ack, type ClientHello, type CommandRequest, type ReplayRequest, type Snapshot, type TrainRequest } from "../contract";
 import { outcome } from "../state/commands";
+import { Gaps, type Frame } from "../state/gaps";
 import type { Link } from "../state/model";
 import type { Told } from "../state/reduce";
 import type { Store } from "../state/store";
@@ -11,6 +12,8 @@ import { waitMs } from "./backoff";
 import { words } from "../words";
 
 const ACK_MS = 10_000;
+/** A replay of a day takes its time. */
+const REPLAY_MS = 60_000;
 /** The relay waits for the device, ten seconds at most. */
 const TRAIN_MS = 15_000;
 
@@ -36,6 +39,12 @@ interface Refused extends Error {
 export class Relay {
   readonly #store: Store;
   readonly #socket: Socket;
+  readonly #gaps = new Gaps<Told>({
+    ask: (since) => this.#ask(EVENTS.REPLAY_REQUEST_CLIENT, { since }, REPLAY_MS),
+    tell: (told) => this.#tell(told),
+    refused: ({ code, message }) => this.#tell({ event: EVENTS.ERROR_PUB, body: { code, message: message ?? "" } }),
+    giveUp: () => void this.#socket.disconnect(),
+  });
   #attempt = 0;
   #lostAt: number | null = null;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -94,7 +103,7 @@ export class Relay {
     return this.#ask(EVENTS.TRAIN_REQUEST_CLIENT, { device }, TRAIN_MS);
   }
 
-  async #ask(event: string, body: CommandRequest | TrainRequest, patienceMs: number): Promise<Ack> {
+  async #ask(event: string, body: CommandRequest | TrainRequest | ReplayRequest, patienceMs: number): Promise<Ack> {
     try {
       return (await this.#socket.timeout(patienceMs).emitWithAck(event, body)) as Ack;
     } catch {
@@ -103,6 +112,12 @@ export class Relay {
   }
 
   #told(told: Told): void {
+    if (told.event === EVENTS.ERROR_PUB && told.body.code === "missed" && typeof told.body.since === "number")
+      this.#gaps.missed(told.body.since);
+    else this.#gaps.take(told.body as Frame, told);
+  }
+
+  #tell(told: Told): void {
     this.#store.receive(told);
     if (told.event === EVENTS.SNAPSHOT_PUB_CLIENT) void this.#catchUp(told.body);
     if (told.event === EVENTS.DEVICE_STATUS_PUB_CLIENT && told.body.online) void this.#introduce(told.body.device);
@@ -132,8 +147,8 @@ export class Relay {
   }
 
   #hello(): ClientHello {
-    const { cursor } = this.#store.get();
-    return cursor === null ? {} : { since: cursor };
+    const { cursor } = this.#gaps;
+    return cursor === undefined ? {} : { since: cursor };
   }
 
   #set(link: Link): void {
@@ -161,6 +176,7 @@ export class Relay {
   }
 
   #lost(why: string): void {
+    this.#gaps.beginAnew();
     if (this.#store.get().link.state === "unauthenticated") return;
     this.#lostAt ??= Date.now();
     const wait = waitMs(this.#attempt++, Math.random());

@@ -5,13 +5,14 @@ import { useSyncExternalStore } from "react";
 export type Route =
   | { view: "devices" }
   | { view: "alerts" }
+  | { view: "connections" }
   | { view: "log"; device: string }
   | { view: "settings"; device: string };
 
 /** The view that a hash names; one that names nothing is the devices. */
 export function routeOf(hash: string): Route {
   const [view, device] = hash.replace(/^#\/?/, "").split("/");
-  if (view === "alerts") return { view };
+  if (view === "alerts" || view === "connections") return { view };
   if ((view === "log" || view === "settings") && device) return { view, device: decoded(device) };
   return { view: "devices" };
 }

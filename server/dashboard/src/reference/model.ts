@@ -65,6 +65,8 @@ interface Message {
   "x-timeout-s"?: number | null;
   "x-broadcast"?: boolean;
   "x-delivery"?: string;
+  "x-when-slow"?: string | null;
+  "x-same-by"?: readonly string[];
   "x-addition"?: boolean;
   "x-publisher"?: string;
   "x-subscriber"?: string;
@@ -147,6 +149,7 @@ export function ofEvents(document: AsyncApi): Entry[] {
           ["To", message["x-subscriber"] ?? ""],
           ["Ack", timeout ? `within ${timeout} s` : takes ? "if asked for" : "none"],
           ["Delivery", `${message["x-broadcast"] ? "broadcast; " : ""}${message["x-delivery"] ?? ""}`],
+          ...(message["x-when-slow"] ? [slowFact(message["x-when-slow"], message["x-same-by"] ?? [])] : []),
           ...(message["x-addition"] ? ([["Original", "no: added by this relay"]] as [string, string][]) : []),
         ]
       : [["Topic", channel.address]];
@@ -167,6 +170,10 @@ export function ofEvents(document: AsyncApi): Entry[] {
         : { kind: "mqtt", broker: document.servers.broker?.host ?? "", topic: channel.address, sends: takes, body: shown },
     };
   });
+}
+
+function slowFact(policy: string, sameBy: readonly string[]): [string, string] {
+  return ["To the slow", sameBy.length > 0 ? `${policy}; the same by ${sameBy.join(", ")}` : policy];
 }
 
 function doorType(message: Message): string {

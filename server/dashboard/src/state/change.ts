@@ -45,8 +45,3 @@ export function withLog(state: State, entry: LogEntry): State {
 export function isPast(state: State, cursor: number | null | undefined): boolean {
   return typeof cursor === "number" && cursor < state.snapshotCursor;
 }
-
-/** The state with its cursor moved on. */
-export function counted(state: State, cursor: number | null | undefined): State {
-  return typeof cursor === "number" && cursor > (state.cursor ?? -1) ? { ...state, cursor } : state;
-}

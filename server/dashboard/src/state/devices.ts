@@ -20,7 +20,6 @@ export function snapshot(state: State, body: Snapshot, now: number): State {
     skewMs,
     role: body.role,
     demo: body.demo ?? false,
-    cursor: Math.max(body.cursor, state.cursor ?? 0),
     snapshotCursor: body.cursor,
     devices: Object.fromEntries(body.devices.map((device) => [device.device, fromSnapshot(device, now, skewMs)])),
     alerts: opened(body.alerts ?? []),

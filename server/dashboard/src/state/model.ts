@@ -164,8 +164,6 @@ export interface State {
   joined: number;
   role: string | null;
   demo: boolean;
-  /** The newest cursor seen: a reconnect asks for what came after it. */
-  cursor: number | null;
   /** The cursor of the last snapshot: what comes with a smaller one is older than the tiles. */
   snapshotCursor: number;
   devices: Readonly<Record<string, Device>>;
@@ -187,7 +185,6 @@ export const EMPTY: State = {
   joined: 0,
   role: null,
   demo: false,
-  cursor: null,
   snapshotCursor: 0,
   devices: {},
   asks: {},

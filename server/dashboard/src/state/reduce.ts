@@ -17,7 +17,7 @@ import {
 } from "../contract";
 import { accessory, motion, training } from "./accessories";
 import { answered, commandResult, linked, type Answer } from "./asks";
-import { counted, isPast, withLog } from "./change";
+import { isPast, withLog } from "./change";
 import { alertNews } from "./alerts";
 import { deviceProfile, deviceRemoved, deviceStatus, introduced, snapshot } from "./devices";
 import { slotKey, type Ask, type GroupAsk, type Link, type State } from "./model";
@@ -58,21 +58,22 @@ function told(state: State, { event, body }: Told, now: number): State {
     case EVENTS.SNAPSHOT_PUB_CLIENT:
       return snapshot(state, body, now);
     case EVENTS.SENSOR_DATA_PUB_CLIENT:
-      return sensorData(counted(state, body.cursor), body, now, isPast(state, body.cursor));
+      return sensorData(state, body, now, isPast(state, body.cursor));
     case EVENTS.ACCESSORY_STATUS_PUB_CLIENT:
-      return accessory(counted(state, body.cursor), body, now, isPast(state, body.cursor));
+      // A replay does not know what was desired or linked; what is so now comes live, however late.
+      return accessory(state, body, now, body.replayed || isPast(state, body.cursor));
     case EVENTS.MOTION_PUB_CLIENT:
-      return motion(counted(state, body.cursor), body, now, isPast(state, body.cursor));
+      return motion(state, body, now, isPast(state, body.cursor));
     case EVENTS.MODEL_TRAIN_PUB_CLIENT:
-      return training(counted(state, body.cursor), body, now, isPast(state, body.cursor));
+      return training(state, body, now, isPast(state, body.cursor));
     case EVENTS.DEVICE_STATUS_PUB_CLIENT:
-      return deviceStatus(counted(state, body.cursor), body, now);
+      return deviceStatus(state, body, now);
     case EVENTS.DEVICE_PROFILE_PUB_CLIENT:
       return deviceProfile(state, body, now);
     case EVENTS.DEVICE_REMOVED_PUB_CLIENT:
       return deviceRemoved(state, body, now);
     case EVENTS.ALERT_PUB_CLIENT:
-      return alertNews(counted(state, body.cursor), body, isPast(state, body.cursor));
+      return alertNews(state, body, isPast(state, body.cursor));
     case EVENTS.COMMAND_RESULT_PUB_CLIENT:
       return commandResult(state, body, now);
     case EVENTS.ERROR_PUB:

@@ -20,6 +20,7 @@ from tests.bench.fanout.rounds import Load, Outcome, play
 
 ROUNDS, MOST_S = 3, 2.5
 QUICK_ROUNDS, QUICK_S = 1, 1.0
+MUCH_WAITED = 0.05
 PICTURE = Path(".state/bench/fanout.svg")
 
 Results = Mapping[Heat, Sequence[Round]]
@@ -59,6 +60,11 @@ def _measure(console: Console, rounds: int, most_s: float) -> None:
             results[heat] = alternate(heat, here, rounds, most_s, console.print, played)
             console.print(_table(heat, results[heat]))
     console.print(_reached(results))
+    waits = [one.waited for rounds in results.values() for played in rounds for one in played.values()]
+    if waits and (waited := statistics.median(waits)) > MUCH_WAITED:
+        console.print(
+            f"servers waited {waited:.0%} of the time for a core that other programs used: trust little of it"
+        )
     PICTURE.parent.mkdir(parents=True, exist_ok=True)
     PICTURE.write_text(picture(_bars(results)), encoding="utf-8")
     console.print(f"picture: {PICTURE}")

@@ -90,6 +90,7 @@ COLUMNS: Sequence[Column] = (
     ("wrong", lambda one: one.wrong, ".0f"),
     ("generator µs", lambda one: one.crowd_us, ".2f"),
     ("its core", lambda one: one.crowd_core, ".0%"),
+    ("waited", lambda one: one.waited, ".0%"),
 )
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
+from rich.table import Column, Table
 
 from tests.bench.fanout.contestants import Contestant, compiled, contestants
 from tests.bench.fanout.heats import HEATS, Heat, Round, alternate
@@ -73,7 +73,7 @@ def _measure(console: Console, rounds: int, most_s: float) -> None:
 def _table(heat: Heat, rounds: Sequence[Round]) -> Table:
     rows = {label: cells(outcomes) for label, outcomes in by_label(rounds).items()}
     shown = [number for number in range(len(COLUMNS)) if any(row[number] for row in rows.values())]
-    table = Table("server", *(COLUMNS[number][0] for number in shown), title=heat.title)
+    table = Table(Column("server", no_wrap=True), *(COLUMNS[number][0] for number in shown), title=heat.title)
     for label, row in rows.items():
         table.add_row(label, *(row[number] for number in shown))
     return table

@@ -113,7 +113,7 @@ MEASURES = (
 Column = tuple[str, Callable[[Outcome], float | None], str]
 COLUMNS: Sequence[Column] = (
     ("µs/delivery", lambda one: one.cpu_us, ".2f"),
-    ("deliveries/s", lambda one: one.per_s, ",.0f"),
+    ("per s", lambda one: one.per_s, ",.0f"),
     ("came", lambda one: one.share, ".0%"),
     ("p50 ms", lambda one: one.p50_ms, ".1f"),
     ("p99 ms", lambda one: one.p99_ms, ".1f"),
@@ -124,6 +124,7 @@ COLUMNS: Sequence[Column] = (
     ("wrong", lambda one: one.wrong, ".0f"),
     ("generator µs", lambda one: one.crowd_us, ".2f"),
     ("its core", lambda one: one.crowd_core, ".0%"),
+    ("waited", lambda one: one.waited, ".0%"),
 )
 
 

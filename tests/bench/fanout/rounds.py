@@ -47,6 +47,8 @@ class Outcome:
     """CPU of the load generator per delivery."""
     crowd_core: float
     """How much of its core the load generator used: near 1, it is what was measured."""
+    waited: float
+    """How much of the time the server was ready and had no core: others used it."""
     per_s: float
     """Deliveries per second."""
     share: float | None
@@ -90,16 +92,17 @@ def _measured(server: Server, load: Load) -> Outcome:
             people.tell(f"command {load.commands}")
         time.sleep(_WARM_S)
         people.tell(f"measure {load.seconds}")
-        before_s = server.cpu_s()
+        ran_s, waited_s = server.used_s()
         seen: dict[str, Any] = json.loads(people.line(load.seconds + _READY_S))
-        used_s = server.cpu_s() - before_s
+        ran_s, waited_s = (now - before for now, before in zip(server.used_s(), (ran_s, waited_s), strict=True))
         kb = (server.rss_kb() - empty_kb) / load.subscribers
     count = max(1, seen["delivered"])
     due = load.subscribers * load.rate * load.burst * seen["seconds"]
     return Outcome(
-        cpu_us=used_s / count * 1e6,
+        cpu_us=ran_s / count * 1e6,
         crowd_us=seen["cpu_s"] / count * 1e6,
         crowd_core=seen["cpu_s"] / seen["seconds"],
+        waited=waited_s / seen["seconds"],
         per_s=seen["delivered"] / seen["seconds"],
         share=seen["delivered"] / due if due else None,
         p50_ms=seen["p50_ms"],

@@ -66,10 +66,13 @@ class Server:
         self.process.stdin.write(line + "\n")
         self.process.stdin.flush()
 
-    def cpu_s(self) -> float:
-        """Seconds on a core so far, of all its threads and children."""
+    def used_s(self) -> tuple[float, float]:
+        """Seconds on a core so far, and ready but waiting for one; of all its threads and children."""
         tasks = (task for pid in _family(self.process.pid) for task in Path(f"/proc/{pid}/task").iterdir())
-        return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9
+        ran, waited, _ = map(
+            sum, zip(*(map(int, (task / "schedstat").read_text().split()) for task in tasks), strict=True)
+        )
+        return ran / 1e9, waited / 1e9
 
     def rss_kb(self) -> int:
         """What it and its children keep in memory."""

@@ -14,6 +14,7 @@ OUTCOME = Outcome(
     cpu_us=1.0,
     crowd_us=1.0,
     crowd_core=0.2,
+    waited=0.0,
     per_s=100.0,
     share=1.0,
     p50_ms=1.0,

@@ -129,6 +129,11 @@ class Outbox:
             kept = progress.next_id - max(progress.low, self._settled_through(progress.stream) + 1)
             return kept + len(self._drafts) + self._writing
 
+    @property
+    def dropped(self) -> Counter[str]:
+        """How many events were given up on record since the start, by reason."""
+        return self._files.store.dropped
+
     def read(self, after: int, limit: int) -> Sequence[Row]:
         """Up to `limit` durable events above id `after`, in order. Empty while the file cannot be read."""
         rows = self._reading(lambda reader: reader.after(after, limit)) or ()

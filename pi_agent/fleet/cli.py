@@ -107,9 +107,9 @@ def _orders(arguments: argparse.Namespace, url: str, tokens: Sequence[str], stat
     from pi_agent.fleet.fleet import Orders
     from pi_agent.fleet.plan import seed_of
 
-    # Training of a thousand at one hour of the night would be this machine's work, not a Pi's.
+    # What a thousand of them would do to one machine, and one does not do to a Pi.
     common = merged(
-        {"training": {"nightly": False}},
+        {"training": {"nightly": False}, "outbox": {"reserve_bytes": 0}},
         tomllib.loads(arguments.config.read_text(encoding="utf-8")) if arguments.config else {},
     )
     devices = []

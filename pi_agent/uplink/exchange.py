@@ -3,7 +3,6 @@
 A `Link` alone has two threads of the library; a thousand of them would have two thousand.
 """
 
-import logging
 import queue
 import selectors
 import socket
@@ -22,8 +21,6 @@ from engineio.packet import CLOSE, Packet
 from pi_agent.uplink.link import Engine, Inbox, Link, Lost, Receive
 from pi_agent.uplink.verdict import LinkDown
 from shared.clock import Clock, monotonic_s
-
-log = logging.getLogger(__name__)
 
 _SWEEP_S: Final = 1.0
 _GOODBYE_S: Final = 1.0
@@ -70,10 +67,14 @@ class Exchange:
         """Have `engine` read what comes, from now on."""
         self._ask(lambda: self._add(engine))
 
-    def ask_to_end(self, engine: "SharedEngine", within_s: float) -> None:
-        """End `engine` unless the other side does so `within_s`."""
-        end_s = monotonic_s(self._clock) + within_s
-        self._ask(lambda: engine.end_by(end_s) if within_s else self._end(engine, "it was closed here"))
+    def end(self, engine: "SharedEngine", why: str) -> None:
+        """End `engine` at once."""
+        self._ask(lambda: self._end(engine, why))
+
+    def end_soon(self, engine: "SharedEngine") -> None:
+        """End `engine` unless the other side does so first."""
+        end_s = monotonic_s(self._clock) + _GOODBYE_S
+        self._ask(lambda: engine.end_by(end_s))
 
     # --- the reading thread -------------------------------------------------------------------------------------
 
@@ -198,7 +199,7 @@ class SharedEngine(Engine):
 
     def disconnect(self, *_: object, **__: object) -> None:
         """End it; the library's own would wait for the other side."""
-        self.exchange.ask_to_end(self, 0.0)
+        self.exchange.end(self, "the relay closed the connection")
 
     def _send_packet(self, packet: Packet) -> None:
         if self.state != "connected":
@@ -213,8 +214,7 @@ class SharedEngine(Engine):
             self.ws.send(packet.encode())
         except (websocket.WebSocketException, OSError, AttributeError) as error:
             # A socket whose buffer is full is no use any more either: nobody reads on the other side.
-            log.debug("not written: %s", error)
-            self.exchange.ask_to_end(self, 0.0)
+            self.exchange.end(self, str(error) or type(error).__name__)
 
     def _heard(self, now_s: float) -> None:
         if not self._leaving:
@@ -253,7 +253,7 @@ class SharedLink(Link):
         with suppress(OSError, AttributeError, websocket.WebSocketException):
             ws.send_close()
             ws.sock.shutdown(socket.SHUT_WR)
-        self._exchange.ask_to_end(self._engine, _GOODBYE_S)
+        self._exchange.end_soon(self._engine)
 
     def cut(self) -> None:
         """End it as a network does: without a word, and with what was on its way."""
@@ -261,7 +261,7 @@ class SharedLink(Link):
         ws = self._engine.ws
         with suppress(OSError, AttributeError):
             ws.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-        self._exchange.ask_to_end(self._engine, 0.0)
+        self._exchange.end(self._engine, "the link was cut")
 
     def _open(self) -> None:
         if self._closed.is_set():

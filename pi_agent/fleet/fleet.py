@@ -229,8 +229,8 @@ class Fleet:
             device.wire.mend()
         shown_s = monotonic_s(self._clock)
         deadline_s = shown_s + DRAIN_S
-        stops = self._stops
-        while self._stops <= max(1, stops) and monotonic_s(self._clock) < deadline_s:
+        allowed = min(1, self._stops)
+        while self._stops <= allowed and monotonic_s(self._clock) < deadline_s:
             if not any(device.waiting or device.busy for device in self._devices):
                 break
             self._woken.clear()

@@ -45,6 +45,18 @@ def names(prefix: str, count: int = DEVICES) -> list[str]:
     return [f"{prefix}-{number:04d}" for number in range(1, count + 1)]
 
 
+def verified(relay: RelayProcess, device: str, action: str) -> bool:
+    """Ask `device` for something; whether the pin was read back, and is as asked."""
+    path = f"/api/devices/{device}/commands"
+    asked = relay.http("POST", path, {"action": action, "accessory": "breath_light"})[1]["command"]
+
+    def final() -> list[str]:
+        states = [result["state"] for result in relay.get(f"/api/commands/{asked}")["results"]]
+        return states if set(states) <= {"verified", "failed", "expired", "refused"} else []
+
+    return wait_for("a final result", final) == ["verified"]
+
+
 def assert_all_stored(relay: RelayProcess, state: Path, prefix: str) -> None:
     """Every id that any outbox has given away is stored by the relay, and no outbox holds anything back."""
     for name in names(prefix):
@@ -60,19 +72,18 @@ def test_all_rounds_are_stored_and_every_device_answers_commands(relay: RelayPro
         relay.url, "--devices", str(DEVICES), "--name-prefix", "calm", "--interval", "0.5", "--state", str(tmp_path)
     )
     wait_for("all are connected", lambda: connected(relay, "calm") == DEVICES)
-    switched = relay.cli("on", "led", "--device", "calm-0007")
-    assert switched.returncode == 0, switched.stdout
     cleaned = relay.cli("clean", "--all")
     assert cleaned.returncode == 0, cleaned.stdout
     assert cleaned.stdout.count("✓") == DEVICES
-    checked = relay.cli("check", "led", "--device", "calm-0007", "--json")
-    assert checked.returncode == 0, checked.stdout
-    restarted = relay.cli("device", "restart", "calm-0003")
-    assert restarted.returncode == 0, restarted.stdout + restarted.stderr
+    for action in ("on", "check", "off"):
+        assert verified(relay, "calm-0007", action)
+    assert relay.http("POST", "/api/devices/calm-0003/restart", {})[0] in (200, 202)
+    wait_for("it is back", lambda: verified(relay, "calm-0003", "check"))
     process.popen.send_signal(signal.SIGINT)
     assert process.finish(30) == 0, process.log
     told = summary(process)
-    assert told["commands"] == f"{DEVICES + 2} of {DEVICES + 2} answered"
+    answered, came = map(int, re.findall(r"\d+", told["commands"]))
+    assert answered == came >= DEVICES + 4
     assert told["left unsent"] == "0"
     taken, acked = re.findall(r"\d+", told["events"])
     assert taken == acked
@@ -84,32 +95,35 @@ def test_cuts_kills_faults_and_wrong_clocks_lose_nothing(relay: RelayProcess, tm
     process = fleet(
         relay.url,
         *("--devices", str(DEVICES), "--name-prefix", "rough", "--interval", "0.5", "--state", str(tmp_path)),
-        *(*bad_days, "--clock-skew", "60", "--duration", "6", "--seed", "3"),
+        *(*bad_days, "--clock-skew", "60", "--duration", "5", "--seed", "3"),
     )
     assert process.finish(40) == 0, process.log
     told = summary(process)
     cut, killed = re.findall(r"\d+", told["faults"])[:2]
     assert int(cut) >= 10
-    assert int(killed) >= 5
+    assert int(killed) >= 4
     assert told["agents that broke"] == "0"
     assert_all_stored(relay, tmp_path, "rough")
 
 
+def depths(state: Path) -> list[int]:
+    return [inspect(state / name / "outbox.db").depth for name in names("left", 2)]
+
+
 def test_what_was_left_is_sent_first_by_the_next_one_over_the_same_state(relay: RelayProcess, tmp_path: Path) -> None:
-    port = relay.port
     process = fleet(relay.url, "--devices", "2", "--name-prefix", "left", "--interval", "0.2", "--state", str(tmp_path))
     wait_for("both are connected", lambda: connected(relay, "left") == 2)
     os.kill(relay.process.popen.pid, signal.SIGSTOP)
     try:
         process.popen.send_signal(signal.SIGINT)
         # The second one does not wait for the outboxes.
-        wait_for("a moment", lambda: process.popen.send_signal(signal.SIGINT) or process.popen.poll() is not None, 20)
+        wait_for("the relay stands still", lambda: sum(depths(tmp_path)) > 0)
+        process.popen.send_signal(signal.SIGINT)
         assert process.finish(20) == 1, process.log
     finally:
         os.kill(relay.process.popen.pid, signal.SIGCONT)
     assert "run it again with the same --state, and they are sent first" in process.log
-    assert sum(inspect(tmp_path / name / "outbox.db").depth for name in names("left", 2)) > 0
-    assert relay.port == port
+    assert sum(depths(tmp_path)) > 0
     again = fleet(
         relay.url,
         *("--devices", "2", "--name-prefix", "left", "--interval", "0.2", "--state", str(tmp_path), "--duration", "2"),
@@ -123,21 +137,16 @@ def test_what_was_left_is_sent_first_by_the_next_one_over_the_same_state(relay: 
 
 def test_outside_demo_mode_each_token_is_a_device(tmp_path: Path) -> None:
     with processes.relay(tmp_path / "relay", demo=False) as closed:
-        tokens = [closed.cli("token", "add", name, "--role", "device").stdout for name in ("attic", "cellar")]
-        viewer = closed.cli("token", "add", "ann", "--role", "viewer").stdout
-        found = [re.search(r"bl_\S+", text)[0] for text in (*tokens, viewer)]
+        added = closed.cli("token", "add", "attic", "--role", "device").stdout
         file = tmp_path / "tokens.txt"
-        file.write_text("# two rooms\n" + "\n".join(found[:2]) + "\n", encoding="utf-8")
-        count = ["--devices", "2", "--interval", "0.5"]
-        process = fleet(closed.url, *count, "--tokens", str(file), "--duration", "2")
+        file.write_text("# one room\n" + re.search(r"bl_\S+", added)[0] + "\n", encoding="utf-8")
+        process = fleet(closed.url, "--devices", "1", "--interval", "0.5", "--tokens", str(file), "--duration", "2")
         assert process.finish(30) == 0, process.log
-        devices = closed.http("GET", "/api/devices", token=found[2])[1]["devices"]
-        assert {device["device"] for device in devices} == {"attic", "cellar"}
-
-        few = fleet(closed.url, "--devices", "3", "--tokens", str(file))
-        assert few.finish() == 2
-        assert "has 2 tokens for 3 devices; on the relay: pi-relay token add" in few.log
+        assert "device online: device=attic" in closed.process.log
+        few = fleet(closed.url, "--devices", "2", "--tokens", str(file))
         unknown = fleet(closed.url, "--devices", "1", "--token", "bl_unknown")
+        assert few.finish() == 2
+        assert "has 1 tokens for 2 devices; on the relay: pi-relay token add" in few.log
         assert unknown.finish() == 3
         assert "does not know this token" in unknown.log
         assert "pi-relay token add NAME --role device" in unknown.log
@@ -145,13 +154,13 @@ def test_outside_demo_mode_each_token_is_a_device(tmp_path: Path) -> None:
 
 def test_a_wrong_command_line_and_a_relay_that_is_not_there_say_what_to_do() -> None:
     gone = fleet(f"http://127.0.0.1:{free_port()}", "--devices", "1")
+    huge = fleet("http://127.0.0.1:1", "--devices", "100000000")
+    wrong = fleet("relay.lan", "--devices", "1")
     assert gone.finish() == 3
     assert "start one (make run), or name it: --relay http://HOST:PORT" in gone.log
-    huge = fleet("http://127.0.0.1:1", "--devices", "100000000")
     assert huge.finish() == 2
     assert "open files" in huge.log
     assert " fit; or raise the limit" in huge.log
-    wrong = fleet("relay.lan", "--devices", "1")
     assert wrong.finish() == 2
     assert "must look like http://HOST:PORT" in wrong.log
 

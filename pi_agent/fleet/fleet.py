@@ -91,6 +91,8 @@ class Fleet:
                     show(self.sample())
                 if self._failed is not None:
                     raise self._failed
+                if not self._exchange.alive or self._planning.trouble():
+                    raise RuntimeError("a thread that all agents share has ended; its error is in the log")
                 self._woken.wait(_TICK_S)
         finally:
             self._end(show)

@@ -9,6 +9,7 @@ from pi_agent.fleet.sample import Sample
 _BARS: Final = "▁▂▃▄▅▆▇█"
 _MOST_PAST: Final = 120
 _GREEN, _YELLOW, _RED, _DIM, _BOLD = "32", "33", "31", "2", "1"
+_PICTURE_AT: Final = 58
 _LATE_MS: Final = 500.0
 _PLAIN_EVERY_S: Final = 5.0
 
@@ -60,7 +61,7 @@ class Live:
 
     def lines(self, sample: Sample, width: int) -> list[str]:
         """What is drawn, top to bottom."""
-        s, room = sample, max(10, width - 52)
+        s, room = sample, width - _PICTURE_AT
         of = f" of {_clock(self._duration_s)}" if self._duration_s is not None else ""
         started = s.connected + s.connecting + s.cut + s.down
         states = [(s.connected, "█"), (s.connecting, "▒"), (s.cut + s.down, "x"), (s.devices - started, "·")]
@@ -94,7 +95,7 @@ class Live:
     def _line(self, head: str, text: str, picture: str, colour: str, *, width: int) -> str:
         plain = f"{head:<10}{text}" if head else text
         if picture:
-            plain = f"{plain:<52}{picture}" if len(plain) < 52 else f"{plain} {picture}"
+            plain = f"{plain:<{_PICTURE_AT - 1}} {picture}"
         plain = plain[: max(0, width)]
         return f"\x1b[{colour}m{plain}\x1b[0m" if self._colour and colour else plain
 
@@ -139,8 +140,8 @@ def summary(sample: Sample, p50_ms: float | None, p99_ms: float | None) -> list[
 
 
 def _faults(s: Sample) -> str:
-    gone = f", {s.gone} events not yet on disk lost by them" if s.gone else ""
-    return f"{s.cuts} links cut, {s.kills} agents killed{gone}"
+    gone = f" (events lost with them that were not on disk yet: {s.gone})" if s.gone else ""
+    return f"links cut: {s.cuts}, agents killed: {s.kills}{gone}"
 
 
 def _counts(counts: Mapping[str, int]) -> str:

@@ -57,6 +57,11 @@ class Exchange:
         self._ring()
         self._threads[0].join(_GOODBYE_S)
 
+    @property
+    def alive(self) -> bool:
+        """True while somebody reads."""
+        return self._threads[0].is_alive()
+
     # --- for connections ----------------------------------------------------------------------------------------
 
     def open(self, work: Callable[[], None]) -> None:

@@ -149,7 +149,7 @@ def test_the_view_says_what_matters() -> None:
         "1 waiting, dropped: 7 overflow",
         "3 of 3 answered",
         "12 busy",
-        "1 links cut, 2 agents killed, 1 events not yet on disk lost by them",
+        "links cut: 1, agents killed: 2 (events lost with them that were not on disk yet: 1)",
         "this machine is the limit",
     ):
         assert words in text

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from pi_agent.fleet.arguments import EPILOG
 from pi_agent.outbox.report import inspect
 from tests.support import processes
 from tests.support.fake_relay import free_port
@@ -150,6 +151,23 @@ def test_outside_demo_mode_each_token_is_a_device(tmp_path: Path) -> None:
         assert unknown.finish() == 3
         assert "does not know this token" in unknown.log
         assert "pi-relay token add NAME --role device" in unknown.log
+
+
+def test_the_examples_of_the_page_and_of_the_help_run(relay: RelayProcess, tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "fleet.md").read_text(encoding="utf-8")
+    lines = set(re.findall(r"pi-agent fleet (--.*?)(?:\s{2,}|\s+#|\s+\||\n)", page + EPILOG))
+    assert len(lines) >= 6
+    running = []
+    for number, line in enumerate(sorted(lines)):
+        words = line.split()
+        if "--tokens" in words:  # for a relay that wants them, see above
+            at = words.index("--tokens")
+            del words[at : at + 2]
+        # The last of two wins.
+        short = ["--devices", "2", "--duration", "2", "--relay", relay.url, "--name-prefix", f"example-{number}"]
+        running.append((line, processes.start("pi_agent", ["fleet", *words, *short], {})))
+    for line, process in running:
+        assert process.finish(60) == 0, (line, process.log)
 
 
 def test_a_wrong_command_line_and_a_relay_that_is_not_there_say_what_to_do() -> None:

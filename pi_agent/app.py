@@ -290,8 +290,8 @@ class Agent:
         self._learning.close()
         return lost
 
-    def end(self) -> None:
-        """Outputs off first; what that changes is still kept, and sent where the relay listens."""
+    def end(self, last_words_s: float = _LAST_WORDS_S) -> None:
+        """Outputs off first; what that changes is still kept, and sent where the relay listens, for `last_words_s`."""
         self._stopping.set()
         self._schedule.stop()
         self._learning.runner.stop()
@@ -305,7 +305,7 @@ class Agent:
         )
         trained = self._learner.join(_STOP_TRAINING_S)
         self._parts.close()
-        self._within(_LAST_WORDS_S, lambda: not (self._uplink.joined and self._outbox.depth))
+        self._within(last_words_s, lambda: not (self._uplink.joined and self._outbox.depth))
         self._uplink.stop(ending=self.trouble is None)
         silent = self._talker.join(_STOP_UPLINK_S)
         self._outbox.stop()

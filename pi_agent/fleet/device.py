@@ -157,10 +157,10 @@ class Device:
         self._close(agent)
         return gone
 
-    def end(self) -> None:
-        """End in order: everything off, what is left on disk."""
+    def end(self, *, hurry: bool = False) -> None:
+        """End in order: everything off, what is left on disk; in a hurry nobody waits for the relay."""
         if (agent := self.agent) is not None:
-            agent.end()
+            agent.end(0.0) if hurry else agent.end()
             self._close(agent)
 
     def _close(self, agent: "Agent") -> None:

@@ -5,8 +5,8 @@ import resource
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +30,7 @@ DRAIN_S = 15.0
 _TICK_S = 0.1
 _LOOK_S = 1.0
 _STARTERS = 4
+_ENDERS = 32
 _REFUSED = (Code.UNAUTHENTICATED, Code.FORBIDDEN, Code.HOST_REFUSED, Code.ORIGIN_REFUSED)
 _PAGE_BYTES = resource.getpagesize()
 
@@ -96,6 +97,8 @@ class Fleet:
                 self._woken.wait(_TICK_S)
         finally:
             self._end(show)
+        if self._failed is not None:
+            raise self._failed
         return self.sample()
 
     def request_stop(self) -> None:
@@ -210,7 +213,7 @@ class Fleet:
         device.end()
         device.start()
 
-    def _have(self, device: Device, work: Callable[[], None]) -> "Future[None]":
+    def _have(self, device: Device, work: Callable[[], None]) -> None:
         device.busy = True
 
         def do() -> None:
@@ -222,7 +225,7 @@ class Fleet:
             finally:
                 device.busy = False
 
-        return self._pool.submit(do)
+        self._pool.submit(do)
 
     def _end(self, show: Callable[[Sample], None]) -> None:
         """No more rounds; wait until what there is has been acked; then every device in order."""
@@ -232,25 +235,26 @@ class Fleet:
         shown_s = monotonic_s(self._clock)
         deadline_s = shown_s + DRAIN_S
         allowed = min(1, self._stops)
+        # Each once: somebody moves in some room all the time, and every agent has last words of its own.
+        full = set(self._devices)
         while self._stops <= allowed and monotonic_s(self._clock) < deadline_s:
-            if not any(device.waiting or device.busy for device in self._devices):
+            full = {device for device in full if device.waiting or device.busy}
+            if not full:
                 break
             self._woken.clear()
             self._woken.wait(_TICK_S)
             if monotonic_s(self._clock) - shown_s >= _LOOK_S:
                 shown_s = monotonic_s(self._clock)
                 show(self.sample())
-        ends = [self._have(device, device.end) for device in self._devices if device.agent is not None]
-        _wait_for(ends)
+        self._pool.shutdown(wait=True)
+        # More than start: to end is mostly to wait.
+        self._pool = ThreadPoolExecutor(_ENDERS, thread_name_prefix="ender")
+        for device in self._devices:
+            self._have(device, lambda device=device: device.end(hurry=bool(full)))  # type: ignore[misc]
         self._pool.shutdown(wait=True)
         for crew in self._crews.all():
             crew.close()
         self._exchange.close()
-
-
-def _wait_for(futures: "Sequence[Future[None]]") -> None:
-    for future in futures:
-        future.result()
 
 
 def _rss_bytes() -> int:

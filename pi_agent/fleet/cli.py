@@ -40,9 +40,11 @@ def fleet(settings: AgentSettings, arguments: argparse.Namespace) -> int:
     """Run it. Raises `SettingsError` for what is wrong with the command line, `OSError` for this machine's limits."""
     url = _relay_url(settings, arguments)
     tokens = _tokens(settings, arguments)
-    first = msgspec.structs.replace(
-        settings, device=_name(arguments, 0), relay=RelayOptions(url=url, token=tokens[0] if tokens else None)
-    )
+    relay = RelayOptions(url=url, token=tokens[0] if tokens else None)
+    try:
+        first = msgspec.structs.replace(settings, device=_name(arguments, arguments.devices - 1), relay=relay)
+    except ValueError as error:
+        raise SettingsError("--name-prefix", arguments.name_prefix, str(error)) from None
     _make_room(arguments.devices)
     if why := _no_relay(first):
         return _say(why, EXIT_NO_RELAY)

@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 
 CONFIG = "agent.toml"
 _OUTBOX = "outbox.db"
+_LAST_WORDS_S = 5.0
+"""Longer than an agent alone takes: a thousand end at once."""
 
 
 @dataclass(frozen=True)
@@ -160,7 +162,7 @@ class Device:
     def end(self, *, hurry: bool = False) -> None:
         """End in order: everything off, what is left on disk; in a hurry nobody waits for the relay."""
         if (agent := self.agent) is not None:
-            agent.end(0.0) if hurry else agent.end()
+            agent.end(0.0 if hurry else _LAST_WORDS_S)
             self._close(agent)
 
     def _close(self, agent: "Agent") -> None:

@@ -174,6 +174,7 @@ def test_a_wrong_command_line_and_a_relay_that_is_not_there_say_what_to_do() -> 
     gone = fleet(f"http://127.0.0.1:{free_port()}", "--devices", "1")
     huge = fleet("http://127.0.0.1:1", "--devices", "100000000")
     wrong = fleet("relay.lan", "--devices", "1")
+    named = fleet("http://127.0.0.1:1", "--devices", "1", "--name-prefix", "a b")
     assert gone.finish() == 3
     assert "start one (make run), or name it: --relay http://HOST:PORT" in gone.log
     assert huge.finish() == 2
@@ -181,6 +182,8 @@ def test_a_wrong_command_line_and_a_relay_that_is_not_there_say_what_to_do() -> 
     assert " fit; or raise the limit" in huge.log
     assert wrong.finish() == 2
     assert "must look like http://HOST:PORT" in wrong.log
+    assert named.finish() == 2
+    assert "setting --name-prefix = 'a b': device may have letters" in named.log
 
 
 def test_in_a_terminal_the_view_is_drawn_in_its_place(relay: RelayProcess) -> None:

@@ -29,6 +29,7 @@ EXIT_OK, EXIT_LEFT, EXIT_USAGE, EXIT_NO_RELAY = 0, 1, 2, 3
 _FILES_PER_DEVICE: Final = 14
 """Outbox, journal and history with their logs, a reader, a lock, a socket: as counted in a fleet that runs."""
 _FILES_BESIDE: Final = 64
+_KERNEL_MOST: Final = Path("/proc/sys/fs/nr_open")
 _MOST_LINES: Final = 300
 _LEFT_SHOWN: Final = 10
 _MAKE_TOKENS: Final = "on the relay: pi-relay token add NAME --role device, once per device"
@@ -189,7 +190,8 @@ def _make_room(devices: int) -> None:
     needed = devices * _FILES_PER_DEVICE + _FILES_BESIDE
     if soft == resource.RLIM_INFINITY or soft >= needed:
         return
-    limit = needed if hard == resource.RLIM_INFINITY else hard
+    most = int(_KERNEL_MOST.read_text(encoding="ascii"))
+    limit = min(needed, most if hard == resource.RLIM_INFINITY else hard)
     resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
     if limit < needed:
         fit = (limit - _FILES_BESIDE) // _FILES_PER_DEVICE

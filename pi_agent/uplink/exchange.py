@@ -88,7 +88,7 @@ class Exchange:
         self._ring()
 
     def _ring(self) -> None:
-        with suppress(BlockingIOError):  # it rings already
+        with suppress(OSError):  # it rings already, or nobody is there any more
             self._bell.send(b"!")
 
     def _read(self) -> None:

@@ -96,13 +96,13 @@ def test_cuts_kills_faults_and_wrong_clocks_lose_nothing(relay: RelayProcess, tm
     process = fleet(
         relay.url,
         *("--devices", str(DEVICES), "--name-prefix", "rough", "--interval", "0.5", "--state", str(tmp_path)),
-        *(*bad_days, "--clock-skew", "60", "--duration", "5", "--seed", "3"),
+        *(*bad_days, "--clock-skew", "60", "--duration", "4", "--seed", "3"),
     )
     assert process.finish(40) == 0, process.log
     told = summary(process)
     cut, killed = re.findall(r"\d+", told["faults"])[:2]
-    assert int(cut) >= 10
-    assert int(killed) >= 4
+    assert int(cut) >= 8
+    assert int(killed) >= 3
     assert told["agents that broke"] == "0"
     assert_all_stored(relay, tmp_path, "rough")
 
@@ -141,7 +141,7 @@ def test_outside_demo_mode_each_token_is_a_device(tmp_path: Path) -> None:
         added = closed.cli("token", "add", "attic", "--role", "device").stdout
         file = tmp_path / "tokens.txt"
         file.write_text("# one room\n" + re.search(r"bl_\S+", added)[0] + "\n", encoding="utf-8")
-        process = fleet(closed.url, "--devices", "1", "--interval", "0.5", "--tokens", str(file), "--duration", "2")
+        process = fleet(closed.url, "--devices", "1", "--interval", "0.5", "--tokens", str(file), "--duration", "1")
         assert process.finish(30) == 0, process.log
         assert "device online: device=attic" in closed.process.log
         few = fleet(closed.url, "--devices", "2", "--tokens", str(file))
@@ -164,7 +164,7 @@ def test_the_examples_of_the_page_and_of_the_help_run(relay: RelayProcess, tmp_p
             at = words.index("--tokens")
             del words[at : at + 2]
         # The last of two wins.
-        short = ["--devices", "2", "--duration", "2", "--relay", relay.url, "--name-prefix", f"example-{number}"]
+        short = ["--devices", "2", "--duration", "1", "--relay", relay.url, "--name-prefix", f"example-{number}"]
         running.append((line, processes.start("pi_agent", ["fleet", *words, *short], {})))
     for line, process in running:
         assert process.finish(60) == 0, (line, process.log)
@@ -188,7 +188,7 @@ def test_a_wrong_command_line_and_a_relay_that_is_not_there_say_what_to_do() -> 
 
 def test_in_a_terminal_the_view_is_drawn_in_its_place(relay: RelayProcess) -> None:
     master, slave = pty.openpty()
-    command = [sys.executable, "-m", "pi_agent", "fleet", "--relay", relay.url, "--devices", "2", "--duration", "3"]
+    command = [sys.executable, "-m", "pi_agent", "fleet", "--relay", relay.url, "--devices", "2", "--duration", "2"]
     environ = {**os.environ, "TERM": "xterm", "NO_COLOR": "1", "COLUMNS": "90"}
     with subprocess.Popen(command, cwd=ROOT, env=environ, stdout=slave, stderr=slave) as process:
         os.close(slave)

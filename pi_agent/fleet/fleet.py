@@ -236,9 +236,9 @@ class Fleet:
         deadline_s = shown_s + DRAIN_S
         allowed = min(1, self._stops)
         # Each once: somebody moves in some room all the time, and every agent has last words of its own.
-        full = set(self._devices)
+        full = set(self._devices[: self._started])
         while self._stops <= allowed and monotonic_s(self._clock) < deadline_s:
-            full = {device for device in full if device.waiting or device.busy}
+            full = {device for device in full if device.busy or device.waiting or not device.joined}
             if not full:
                 break
             self._woken.clear()

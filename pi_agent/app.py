@@ -1,12 +1,14 @@
 """The composition root: builds everything from the settings, starts and stops it in order, and watches it."""
 
 import logging
+import math
 import secrets
 import signal
 import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,18 +24,19 @@ from pi_agent.hello import say_hello
 from pi_agent.jobs.learning import Learning
 from pi_agent.jobs.past import simulated_past
 from pi_agent.jobs.sampling import budget_s, probes, sample_sensors
-from pi_agent.jobs.schedule import Schedule
+from pi_agent.jobs.schedule import Planner, Schedule
 from pi_agent.jobs.status import report_status
 from pi_agent.outbox.files import Files
 from pi_agent.outbox.outbox import Outbox
 from pi_agent.outbox.reserve import Reserve
 from pi_agent.settings import AgentSettings, journal_path, outbox_path, read_token
 from pi_agent.training.options import beside
+from pi_agent.uplink.link import Link
 from pi_agent.uplink.live import LiveLane, LiveSender
 from pi_agent.uplink.sender import OutboxSender
 from pi_agent.uplink.statuses import Statuses
-from pi_agent.uplink.uplink import Uplink
-from pi_agent.workers import Worker
+from pi_agent.uplink.uplink import Dial, Uplink
+from pi_agent.workers import Hand, Hire, Worker
 from shared.backoff import Backoff
 from shared.clock import Clock, monotonic_s
 from shared.contract.events import CARE_PUB_PI, MOTION_PUB_PI
@@ -56,8 +59,21 @@ _STOP_OUTBOX_S = 1.2
 _POLL_S = 0.02
 
 
+@dataclass(frozen=True)
+class Means:
+    """What an agent works with: threads and connections of its own, or those that many agents share."""
+
+    hire: Hire = Worker
+    planner: Planner | None = None
+    """None: one of its own."""
+    dial: Dial = Link
+
+
+ALONE = Means()
+
+
 class Agent:
-    """One running agent. `run` once."""
+    """One running agent: `run` once; or `begin`, `look` about once a second, then `end` or `die`."""
 
     def __init__(
         self,
@@ -69,6 +85,7 @@ class Agent:
         clock: Clock,
         token: str | None,
         place: Place,
+        means: Means = ALONE,
     ) -> None:
         self._settings = settings
         self._parts = parts
@@ -112,25 +129,47 @@ class Agent:
             start_jitter_s=options.start_jitter_s,
             join_timeout_s=options.join_timeout_s,
             replaced_delay_s=options.replaced_delay_s,
+            dial=means.dial,
         )
         outbox.on_commit = self._uplink.wake
         outbox.on_kept = journal.finish
         self._lane.on_put = self._uplink.wake
-        self._schedule = self._jobs()
-        self._writer = Worker("outbox", outbox.run, clock, _SILENCE_S)
-        self._driver = Worker("commands", self._commands.run, clock, _SILENCE_S)
-        self._talker = Worker("uplink", self._uplink.run, clock, _SILENCE_S)
-        self._learner = Worker("training", learning.runner.run, clock, _SILENCE_S)
-        self._planner = Worker("jobs", lambda _: self._schedule.run(), clock, float("inf"))
-        self._carer = Worker("care", self._care.run, clock, _SILENCE_S)
-        self._workers = (self._writer, self._driver, self._talker, self._learner, self._carer, self._planner)
+        self._schedule = self._jobs(means.planner)
+        self._writer = means.hire("outbox", outbox.work, clock, _SILENCE_S)
+        self._driver = means.hire("commands", self._commands.work, clock, _SILENCE_S)
+        self._talker = means.hire("uplink", self._uplink.work, clock, _SILENCE_S)
+        self._learner = means.hire("training", learning.runner.work, clock, _SILENCE_S)
+        self._carer = means.hire("care", self._care.work, clock, _SILENCE_S)
+        self._workers = [self._writer, self._driver, self._talker, self._learner, self._carer]
+        self._planner: Hand | None = None
+        if means.planner is None:
+            # Waits by itself, however long nothing is planned.
+            self._planner = means.hire("jobs", self._schedule.planner.work, clock, math.inf)
+            self._workers.append(self._planner)
+        outbox.on_due = self._writer.wake
+        self._commands.on_due = self._driver.wake
+        self._uplink.on_due = self._talker.wake
+        learning.runner.on_due, learning.runner.on_step = self._learner.wake, self._learner.beat
+        self._care.on_due = self._carer.wake
+        self._seen_s = 0.0
 
     def run(self) -> int:
         """Work until SIGTERM or SIGINT: 0; or until something breaks: 1. Outputs are off afterwards."""
         self._watch_signals()
+        self.begin()
+        notify("READY=1")
+        self.trouble = self._watch()
+        if self.trouble:
+            log.error("agent ends: %s", self.trouble)
+        notify("STOPPING=1")
+        self.end()
+        return 1 if self.trouble else 0
+
+    def begin(self) -> None:
+        """Start to work."""
         for worker in self._workers:
             worker.start()
-        notify("READY=1")
+        self._seen_s = monotonic_s(self._clock)
         log.info(
             "agent runs: device=%s relay=%s mode=%s stream=%s waiting=%d",
             self._settings.device_name,
@@ -139,12 +178,29 @@ class Agent:
             self._outbox.stream,
             self._outbox.depth,
         )
-        self.trouble = self._watch()
-        if self.trouble:
-            log.error("agent ends: %s", self.trouble)
-        notify("STOPPING=1")
-        self._stop()
-        return 1 if self.trouble else 0
+
+    def look(self) -> str | None:
+        """Follow the clock, and settings on trial. Returns what broke; None while all is well."""
+        now = monotonic_s(self._clock)
+        if now - self._seen_s > _FROZEN_S:
+            log.warning("process was stopped for %.0f s", now - self._seen_s)
+            self._excuse()
+        self._seen_s = now
+        if trouble := self._trouble():
+            return trouble
+        self._schedule.follow_clock()
+        self._try_changes(now)
+        return None
+
+    @property
+    def joined(self) -> bool:
+        """True while the relay has admitted it."""
+        return self._uplink.joined
+
+    @property
+    def outbox(self) -> Outbox:
+        """What it has taken and what waits, to look at."""
+        return self._outbox
 
     def request_stop(self) -> None:
         """Have `run` end as on SIGTERM."""
@@ -165,11 +221,11 @@ class Agent:
     def _tell_care(self, request: str, fields: Mapping[str, Any]) -> None:
         self._lane.answer(CARE_PUB_PI, {"request": request, **fields})
 
-    def _jobs(self) -> Schedule:
+    def _jobs(self, planner: Planner | None) -> Schedule:
         settings = self._settings
         sensors = probes(self._parts.sensors, settings.hardware, self._clock)
         budget = budget_s(settings.sample_interval_s)
-        schedule = Schedule(self._clock)
+        schedule = Schedule(self._clock, planner)
         schedule.every(
             settings.sample_interval_s,
             "sample",
@@ -189,18 +245,12 @@ class Agent:
     def _watch(self) -> str | None:
         """Wait for the end; returns what broke, None when it was asked for."""
         pet_s = watchdog_interval_s()
-        last_s = petted_s = monotonic_s(self._clock)
+        petted_s = monotonic_s(self._clock)
         tick_s = min(_TICK_S, self._schedule.shortest_period_s)
         while not self._stopping.wait(tick_s):
-            now = monotonic_s(self._clock)
-            if now - last_s > _FROZEN_S:
-                log.warning("process was stopped for %.0f s", now - last_s)
-                self._excuse()
-            last_s = now
-            if trouble := self._trouble():
+            if trouble := self.look():
                 return trouble
-            self._schedule.follow_clock()
-            self._try_changes(now)
+            now = monotonic_s(self._clock)
             if pet_s is not None and now - petted_s >= min(pet_s, tick_s):
                 notify("WATCHDOG=1")
                 petted_s = now
@@ -227,8 +277,21 @@ class Agent:
             worker.excuse()
         self._schedule.excuse()
 
-    def _stop(self) -> None:
-        """Outputs off first; what that changes is still kept, and sent where the relay listens."""
+    def die(self) -> int:
+        """Be gone as after a power cut, once nobody works for it any more. Returns how many events had no id yet."""
+        self._stopping.set()
+        self._schedule.stop()
+        # A job that is under way would find its files closed.
+        self._within(_STOP_JOBS_S, lambda: self._schedule.idle)
+        self._parts.close()
+        lost = self._outbox.forget_drafts()
+        self._outbox.close()
+        self._journal.close()
+        self._learning.close()
+        return lost
+
+    def end(self, last_words_s: float = _LAST_WORDS_S) -> None:
+        """Outputs off first; what that changes is still kept, and sent where the relay listens, for `last_words_s`."""
         self._stopping.set()
         self._schedule.stop()
         self._learning.runner.stop()
@@ -237,10 +300,12 @@ class Agent:
         if not self._driver.join(_STOP_COMMANDS_S):
             log.error("accessories do not stop; their parts are closed under them")
         # A part that is closed while it is read would look like one that failed.
-        idle = self._within(_STOP_JOBS_S, lambda: self._schedule.idle) and self._planner.join(_STOP_JOBS_S)
+        idle = self._within(_STOP_JOBS_S, lambda: self._schedule.idle) and (
+            self._planner is None or self._planner.join(_STOP_JOBS_S)
+        )
         trained = self._learner.join(_STOP_TRAINING_S)
         self._parts.close()
-        self._within(_LAST_WORDS_S, lambda: not (self._uplink.joined and self._outbox.depth))
+        self._within(last_words_s, lambda: not (self._uplink.joined and self._outbox.depth))
         self._uplink.stop(ending=self.trouble is None)
         silent = self._talker.join(_STOP_UPLINK_S)
         self._outbox.stop()
@@ -262,7 +327,13 @@ class Agent:
         return True
 
 
-def build_agent(settings: AgentSettings, environ: Mapping[str, str], clock: Clock, config: Path | None = None) -> Agent:
+def build_agent(
+    settings: AgentSettings,
+    environ: Mapping[str, str],
+    clock: Clock,
+    config: Path | None = None,
+    means: Means = ALONE,
+) -> Agent:
     """Open outbox and parts. `config` is the file that the settings came from.
 
     Raises `SettingsError`, `PartUnavailable`, or `OSError` for the outbox.
@@ -274,7 +345,7 @@ def build_agent(settings: AgentSettings, environ: Mapping[str, str], clock: Cloc
         opened.callback(files.close)
         journal = Journal(journal_path(path), clock)
         opened.callback(journal.close)
-        parts = build_parts(settings.hardware, clock, settings.accessories)
+        parts = build_parts(settings.hardware, clock, settings.accessories, hire=means.hire)
         opened.pop_all()
     outbox = Outbox(
         files,
@@ -286,4 +357,4 @@ def build_agent(settings: AgentSettings, environ: Mapping[str, str], clock: Cloc
     reconcile(journal, outbox)
     taught, past = beside(path, settings.hardware.mode), simulated_past(settings.hardware.simulation, clock)
     learning = Learning(taught, settings.training, settings.sample_interval_s, outbox, clock, past)
-    return Agent(settings, parts, outbox, journal, learning, clock, token, Place(config, environ))
+    return Agent(settings, parts, outbox, journal, learning, clock, token, Place(config, environ), means)

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from pi_agent.fleet.arguments import EPILOG as FLEET_EPILOG
+from pi_agent.fleet.arguments import add_arguments
 from pi_agent.settings import AgentSettings, outbox_path, read_settings
 from shared import VERSION, logs
 from shared.clock import SystemClock
@@ -41,6 +43,7 @@ examples:
   pi-agent model rollback                 go back to the one before
   pi-agent check                          what is wrong with this Pi, and the command that mends it
   pi-agent wiring                         which leg of which part goes where
+  pi-agent fleet --devices 200            200 simulated agents in this process, to size a relay
   pi-agent safe                           outputs into their safe states, after a crash
 
 settings come from the file (TOML) and, over it, from variables: relay.url is PI_AGENT_RELAY__URL.
@@ -97,6 +100,12 @@ def _parser() -> argparse.ArgumentParser:
     model.add_argument("what", choices=("list", "rollback"))
     model.add_argument("--json", action="store_true", help="one JSON array, for programs")
     model.set_defaults(work=_model)
+    what = "run many agents on simulated parts in one process, and see how the relay takes it"
+    many = commands.add_parser(
+        "fleet", parents=[common], help=what, description=what, epilog=FLEET_EPILOG, formatter_class=shape
+    )
+    add_arguments(many)
+    many.set_defaults(work=_fleet)
     what = "put every output into its safe state, without the agent: for after a crash"
     commands.add_parser("safe", parents=[common], help=what, description=what).set_defaults(work=_safe)
     return parser
@@ -120,6 +129,12 @@ def _run(settings: AgentSettings, arguments: argparse.Namespace) -> int:
         # Nobody else would start it again.
         os.execv(sys.executable, [sys.executable, "-m", "pi_agent", *sys.argv[1:]])  # noqa: S606 - this very program
     return code
+
+
+def _fleet(settings: AgentSettings, arguments: argparse.Namespace) -> int:
+    from pi_agent.fleet import cli
+
+    return cli.fleet(settings, arguments)
 
 
 def _safe(settings: AgentSettings, _arguments: argparse.Namespace) -> int:

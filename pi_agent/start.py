@@ -14,13 +14,19 @@ from shared.clock import Clock
 from shared.settings import SettingsError
 
 if TYPE_CHECKING:
-    from pi_agent.app import Agent
+    from pi_agent.app import Agent, Means
 
 log = logging.getLogger(__name__)
 
 
-def start(settings: AgentSettings, config: Path | None, environ: Mapping[str, str], clock: Clock) -> "Agent":
-    """Build the agent. `settings` are those of the machine alone.
+def start(
+    settings: AgentSettings,
+    config: Path | None,
+    environ: Mapping[str, str],
+    clock: Clock,
+    means: "Means | None" = None,
+) -> "Agent":
+    """Build the agent. `settings` are those of the machine alone; `means` what many agents share.
 
     Raises what `build_agent` raises, for the machine's own settings.
     """
@@ -29,26 +35,27 @@ def start(settings: AgentSettings, config: Path | None, environ: Mapping[str, st
     load_scheduler()
     load_libraries(settings.relay.url, *_urls(changes))
     # Only now: it imports the libraries.
-    from pi_agent.app import build_agent
+    from pi_agent.app import ALONE, build_agent
 
+    means = means or ALONE
     if not changes.settings:
-        return build_agent(settings, environ, clock, config)
+        return build_agent(settings, environ, clock, config, means)
     try:
-        return _build(changes, config, environ, clock)
+        return _build(changes, config, environ, clock, means)
     except (SettingsError, OSError) as error:
         if changes.before is None:
             # They worked once; what has changed is at the machine, which must not stand still for it.
             log.error("started without the settings from afar: %s", error)
-            return build_agent(settings, environ, clock, config)
-        return _build(file.undo(str(error)), config, environ, clock)
+            return build_agent(settings, environ, clock, config, means)
+        return _build(file.undo(str(error)), config, environ, clock, means)
 
 
-def _build(changes: Changes, config: Path | None, environ: Mapping[str, str], clock: Clock) -> "Agent":
+def _build(changes: Changes, config: Path | None, environ: Mapping[str, str], clock: Clock, means: "Means") -> "Agent":
     from pi_agent.app import build_agent
 
     settings = read_settings(config, environ, changes.settings)
     logs.set_level(settings.log.level)
-    return build_agent(settings, environ, clock, config)
+    return build_agent(settings, environ, clock, config, means)
 
 
 def _urls(changes: Changes) -> list[str]:

@@ -42,6 +42,11 @@ class SystemClock:
         except OSError:
             return str(uuid.uuid4())
 
+    @cached_property
+    def _libc(self) -> ctypes.CDLL:
+        # Once: opening it costs more than all that an event asks of a clock.
+        return ctypes.CDLL(None, use_errno=True)
+
     def now(self) -> datetime:
         return datetime.now(UTC)
 
@@ -51,8 +56,7 @@ class SystemClock:
     def synchronised(self) -> bool:
         # adjtimex(2) with a zeroed struct only asks; it needs no privilege.
         try:
-            libc = ctypes.CDLL(None, use_errno=True)
-            state: int = libc.adjtimex(ctypes.create_string_buffer(_TIMEX_BYTES))
+            state: int = self._libc.adjtimex(ctypes.create_string_buffer(_TIMEX_BYTES))
             # A sandbox (ProtectClock=) forbids even to ask. systemd-timesyncd leaves a word for others.
             return _TIMESYNCD.exists() if state == -1 else state != _TIME_ERROR
         except (OSError, AttributeError):

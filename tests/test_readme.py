@@ -15,6 +15,7 @@ import pytest
 import typer.main
 
 import pi_agent.cli
+import pi_agent.fleet.arguments
 import server.cli
 from pi_agent.settings import AgentSettings
 from shared import settings
@@ -52,7 +53,7 @@ def shown(program: str) -> list[list[str]]:
 
 
 def help_lines() -> Iterator[str]:
-    for line in pi_agent.cli._EPILOG.splitlines():
+    for line in (pi_agent.cli._EPILOG + pi_agent.fleet.arguments.EPILOG).splitlines():
         # `pi-agent run    what it does`, after variables that are set for it
         yield re.split(r"\s{2,}", re.sub(r"^\s*([A-Z_]+=\S+ )*", "", line))[0]
     for _, command in relay_commands(typer.main.get_command(server.cli.app)):

@@ -1,8 +1,9 @@
 """The one thread that drives accessories, and the doors through which commands come to it."""
 
 import logging
+import math
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from pi_agent.accessories.base import Accessory, Conduct
@@ -18,8 +19,6 @@ from shared.contract.payloads import AccessoryInfo, Action
 from shared.errors import Code
 
 log = logging.getLogger(__name__)
-
-_IDLE_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -54,9 +53,11 @@ class Commands:
         """The uplink tells it what the relay's acks say."""
         self._executor = Executor(self._stations, sink, journal, self.relay_time, clock)
         self._proven_s = monotonic_s(clock)
-        self._wake = threading.Condition()
+        self.on_due: Callable[[], None] = lambda: None
+        """Called on any thread when the one that drives has something to do. Must not block."""
+        self._lock = threading.RLock()
         self._stopping = False
-        # Guarded by `_wake`:
+        # Guarded by `_lock`:
         self._queue = CommandQueue()
         self._in_hand: Sequence[Ticket] = ()
         self._connection = 0
@@ -70,7 +71,7 @@ class Commands:
         What the last one brought and nobody has begun is forgotten: the relay learns from `seq` that it was not
         taken, and sends again what is worth it.
         """
-        with self._wake:
+        with self._lock:
             if len(self._queue):
                 log.info("commands forgotten with the connection that brought them: count=%d", len(self._queue))
             self._queue.clear()
@@ -87,14 +88,14 @@ class Commands:
         """
         if command.accessory is not None and command.accessory not in self._stations:
             return Code.UNKNOWN_ACCESSORY
-        with self._wake:
+        with self._lock:
             if connection not in (None, self._connection):
                 return Code.DEVICE_OFFLINE
             if self._queue.full:
                 return Code.QUEUE_FULL
             again = command.id is not None and command.action is not Action.CHECK and self._met(command.id)
             self._queue.put(Entry(command, self._targets(command), monotonic_s(self._clock), again))
-            self._wake.notify()
+            self.on_due()
         return Code.DUPLICATE if again else Code.ACCEPTED
 
     def proven(self) -> None:
@@ -103,20 +104,19 @@ class Commands:
 
     def wake(self) -> None:
         """Something may be due, such as commands that waited for the relay's time."""
-        with self._wake:
-            self._wake.notify()
+        self.on_due()
 
     def want_report(self) -> None:
         """Have every accessory report, soon."""
-        with self._wake:
+        with self._lock:
             self._report_wanted = True
-            self._wake.notify()
+            self.on_due()
 
     def stop(self) -> None:
-        """Let `run` make everything safe and return."""
-        with self._wake:
+        """Let `work` make everything safe and return."""
+        with self._lock:
             self._stopping = True
-            self._wake.notify()
+            self.on_due()
 
     def infos(self) -> tuple[AccessoryInfo, ...]:
         """What the relay should know of every accessory."""
@@ -124,20 +124,24 @@ class Commands:
 
     # --- on the one thread --------------------------------------------------------------------------------------
 
-    def run(self, beat: Callable[[], None]) -> None:
-        """Drive the accessories until `stop`; everything is in its safe state before and afterwards."""
+    def work(self) -> Iterator[float]:
+        """Drive the accessories until `stop`; everything is in its safe state before and afterwards.
+
+        A process that is killed makes nothing safe, and neither does one who only lets go of this.
+        """
         self.begin()
         try:
             while not self._stopping:
-                beat()
                 wait_s = self.step()
-                with self._wake:
-                    if not (self._report_wanted or self._stopping):
-                        # What came since the step must not wait.
-                        queued_s = self._queue.due_in_s(monotonic_s(self._clock), self.relay_time.latest_ms())
-                        self._wake.wait(min(wait_s, _IDLE_S if queued_s is None else queued_s))
-        finally:
+                with self._lock:
+                    queued_s = self._queue.due_in_s(monotonic_s(self._clock), self.relay_time.latest_ms())
+                yield wait_s if queued_s is None else min(wait_s, queued_s)
+        except GeneratorExit:
+            return
+        except BaseException:
             self.end()
+            raise
+        self.end()
 
     def begin(self) -> None:
         """Say what became of commands that a process before began; then to the safe state, or on where set so."""
@@ -154,19 +158,19 @@ class Commands:
 
     def step(self) -> float:
         """Do all that is due. Returns how long until something is due again, in seconds."""
-        with self._wake:
+        with self._lock:
             tickets = self._queue.take(monotonic_s(self._clock), self.relay_time.latest_ms())
             self._in_hand = tickets
             report, self._report_wanted = self._report_wanted, False
         self._executor.work(tickets)
-        with self._wake:
+        with self._lock:
             self._in_hand = ()
         for station in self._stations.values():
             station.step(self._proven_s)
             if report:
                 station.report()
         waits = [station.due_in_s(self._proven_s) for station in self._stations.values()]
-        return max(0.0, min((wait_s for wait_s in waits if wait_s is not None), default=_IDLE_S))
+        return max(0.0, min((wait_s for wait_s in waits if wait_s is not None), default=math.inf))
 
     # --- parts --------------------------------------------------------------------------------------------------
 

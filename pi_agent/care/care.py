@@ -1,9 +1,9 @@
 """One thread that does what the relay asks of this agent itself, one thing at a time."""
 
-import contextlib
 import logging
+import math
 import queue
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -21,7 +21,6 @@ from shared.settings import SettingsError, shown
 log = logging.getLogger(__name__)
 
 _MOST_WAITING = 4
-_WAKE_S = 5.0
 LIVE = frozenset({"log.level"})
 """What takes effect without a restart."""
 NEVER = ("relay.token", "relay.token_file", "device", "outbox.path")
@@ -60,7 +59,9 @@ class Care:
         self._diagnostics = diagnostics
         self._report = report
         self._restart = restart
-        self._waiting: queue.Queue[CareRequest | None] = queue.Queue(_MOST_WAITING)
+        self.on_due: Callable[[], None] = lambda: None
+        """Called on any thread when somebody has asked. Must not block."""
+        self._waiting: queue.Queue[CareRequest] = queue.Queue(_MOST_WAITING)
         self._stopping = False
 
     def submit(self, request: CareRequest) -> Code:
@@ -69,24 +70,21 @@ class Care:
             self._waiting.put_nowait(request)
         except queue.Full:
             return Code.QUEUE_FULL
+        self.on_due()
         return Code.ACCEPTED
 
-    def run(self, beat: Callable[[], None]) -> None:
+    def work(self) -> Iterator[float]:
         """Answer until `stop`."""
         while not self._stopping:
-            beat()
             try:
-                request = self._waiting.get(timeout=_WAKE_S)
+                self._answer(self._waiting.get_nowait())
             except queue.Empty:
-                continue
-            if request is not None:
-                self._answer(request)
+                yield math.inf
 
     def stop(self) -> None:
-        """Let `run` return."""
+        """Let `work` end."""
         self._stopping = True
-        with contextlib.suppress(queue.Full):
-            self._waiting.put_nowait(None)
+        self.on_due()
 
     def _answer(self, request: CareRequest) -> None:
         """Whatever happens, it is an answer."""

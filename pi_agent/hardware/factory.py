@@ -16,6 +16,7 @@ from pi_agent.hardware.sim.faults import Faults
 from pi_agent.hardware.sim.parts import ScheduledInfrared, SimulatedClimate, SimulatedLight
 from pi_agent.hardware.sim.room import Room, Schedule
 from pi_agent.hardware.sim.switch import SimulatedSwitch
+from pi_agent.workers import Hire, Worker
 from shared.clock import Clock
 
 if TYPE_CHECKING:
@@ -49,18 +50,21 @@ def build_parts(
     clock: Clock,
     switches: Mapping[str, SwitchOptions] = MappingProxyType({}),
     *,
+    hire: Hire = Worker,
     faults: Faults | None = None,
     pins: "Pins | None" = None,
     root: Path = Path("/"),
 ) -> Parts:
     """Open the parts that `options` name, and `switches`. Raises `PartUnavailable`, and leaves nothing open.
 
+    `hire` finds who does the work of parts that are not real.
+
     For tests: `faults` of the parts that are not real, to inject more while they run; `pins` that are open already;
     the `root` under which drivers find /proc, /sys and /dev.
     """
     opened: ExitStack[None] = ExitStack()
     with opened:
-        bench = _Bench(options, switches, clock, opened)
+        bench = _Bench(options, switches, clock, opened, hire)
         if options.mode is Mode.REAL:
             _real(bench, pins, Sysfs(root))
         else:
@@ -98,6 +102,7 @@ class _Bench:
     switches: Mapping[str, SwitchOptions]
     clock: Clock
     opened: ExitStack[None]
+    hire: Hire = Worker
     opened_switches: dict[str, Switch] = field(default_factory=dict)
     sensors: list[Sensor] = field(default_factory=list)
     light: Light | None = None
@@ -162,7 +167,7 @@ def _scheduled_infrared(bench: _Bench, schedule: Schedule, faults: Faults) -> No
     options = bench.options.infrared
     if options.driver is not InfraredDriver.NONE:
         gpio = bench.claim(_INFRARED, options.gpio)
-        bench.infrared = bench.keep(ScheduledInfrared(_INFRARED, gpio, schedule, bench.clock, faults))
+        bench.infrared = bench.keep(ScheduledInfrared(_INFRARED, gpio, schedule, bench.clock, faults, bench.hire))
 
 
 def _real(bench: _Bench, pins: "Pins | None", sysfs: Sysfs) -> None:

@@ -1,5 +1,6 @@
-"""What every infrared sensor shares: when a state counts, and the thread that tells of it."""
+"""What every infrared sensor shares: when a state counts, and the loop that tells of it."""
 
+import math
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -7,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from pi_agent.hardware.base import EdgeListener
+from pi_agent.workers import Hand, Hire, Worker
 from shared.clock import Clock
 
 _UNREAD_EDGES = 256
@@ -26,21 +28,21 @@ class EdgeSource(Protocol):
 
 
 class Teller:
-    """Tells a listener the edges of a source, on a thread of its own.
+    """Tells a listener the edges of a source, on a thread of its own unless `hire` finds it another one.
 
-    The thread is a thin loop around `step`, which tests call themselves after moving the clock.
+    The loop is a thin one around `step`, which tests call themselves after moving the clock.
     """
 
-    def __init__(self, name: str, clock: Clock, source: EdgeSource) -> None:
+    def __init__(self, name: str, clock: Clock, source: EdgeSource, hire: Hire = Worker) -> None:
         self._name = name
         self._clock = clock
         self._source = source
+        self._hire = hire
         # Held while a listener is told: `stop` waits for that. Re-entrant, so that a listener may call `stop`.
         self._lock = threading.RLock()
-        self._woken = threading.Event()
         self._listener: EdgeListener | None = None
         self._told = False
-        self._thread: threading.Thread | None = None
+        self._hand: Hand | None = None
         self._telling: threading.Thread | None = None
 
     def start(self, listener: EdgeListener) -> None:
@@ -51,18 +53,20 @@ class Teller:
             self._source.begin(self._clock.monotonic_ns())
             self._listener = listener
             self._told = False
-            self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
-            self._thread.start()
+            self._hand = self._hire(self._name, self._work, self._clock)
+            self._hand.start()
 
     def stop(self) -> None:
         """Nothing is told after this returns."""
         with self._lock:
             self._listener = None
-            thread, self._thread = self._thread, None
-        self._woken.set()
-        # A listener that stops us must not wait for itself; the thread ends as soon as it returns.
-        if thread is not None and self._telling is not threading.current_thread():
-            thread.join()
+            hand, self._hand = self._hand, None
+        if hand is None:
+            return
+        hand.wake()
+        # A listener that stops us must not wait for itself; the loop ends as soon as it returns.
+        if self._telling is not threading.current_thread():
+            hand.join(None)
 
     @property
     def started(self) -> bool:
@@ -71,13 +75,14 @@ class Teller:
 
     @property
     def alive(self) -> bool:
-        """True while the thread runs; started but not alive is a fault."""
-        thread = self._thread
-        return thread is not None and thread.is_alive()
+        """True while the loop runs; started but not alive is a fault."""
+        hand = self._hand
+        return hand is not None and hand.trouble() is None
 
     def wake(self) -> None:
         """The source has something. Never blocks: library callbacks call it."""
-        self._woken.set()
+        if (hand := self._hand) is not None:
+            hand.wake()
 
     def step(self) -> None:
         """Tell what is due by now."""
@@ -94,14 +99,14 @@ class Teller:
             finally:
                 self._telling = None
 
-    def _run(self) -> None:
+    def _work(self) -> Iterator[float]:
+        hand = self._hand
         while True:
             self.step()
-            if self._thread is not threading.current_thread():
+            if self._hand is not hand:
                 return
             due_ns = self._source.next_ns()
-            self._woken.wait(None if due_ns is None else max(0.0, (due_ns - self._clock.monotonic_ns()) / 1e9))
-            self._woken.clear()
+            yield math.inf if due_ns is None else (due_ns - self._clock.monotonic_ns()) / 1e9
 
 
 @dataclass

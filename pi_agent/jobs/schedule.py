@@ -7,12 +7,14 @@ a trigger that derives each wall time anew from it, and `follow_clock`, which mo
 
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from apscheduler.executors.base import BaseExecutor
 from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.blocking import BlockingScheduler
 from apscheduler.triggers.base import BaseTrigger
 
@@ -62,6 +64,8 @@ class _Job:
     done_s: float
     error: BaseException | None = None
     running: bool = False
+    key: str = ""
+    """The library's name for it."""
 
     def run(self) -> None:
         self.running = True
@@ -75,34 +79,49 @@ class _Job:
         self.running = False
 
 
-class Schedule:
-    """Runs jobs at fixed periods, whatever the wall clock does."""
+class Planner:
+    """The library's scheduler, with the threads that jobs run on. A schedule has its own, or many share one."""
 
-    def __init__(self, clock: Clock, executor: BaseExecutor | None = None) -> None:
+    def __init__(self, threads: int = _THREADS, executor: BaseExecutor | None = None) -> None:
         """`executor`: for tests."""
-        self._clock = clock
-        self._jobs: list[_Job] = []
-        self._ahead_s = -math.inf
-        """Of the wall clock, before the monotonic one, when the plan was last found right."""
-        pool = executor or ThreadPoolExecutor(_THREADS, pool_kwargs={"thread_name_prefix": "jobs"})
+        pool = executor or ThreadPoolExecutor(threads, pool_kwargs={"thread_name_prefix": "jobs"})
         # Blocking: its thread is ours to name, watch and join.
-        self._scheduler = BlockingScheduler(
+        self.scheduler = BlockingScheduler(
             executors={"default": pool},
             # A late run is run: the grace is ours (`_Steady` plans one at a time), not a wall-clock difference.
             job_defaults={"coalesce": True, "misfire_grace_time": None, "max_instances": 1},
             timezone="UTC",
         )
 
+    def work(self) -> Iterator[float]:
+        """Start what is due, until `stop`: it waits by itself."""
+        self.scheduler.start()
+        yield from ()
+
+    def stop(self) -> None:
+        """Start no more runs. One that hangs is left behind."""
+        if self.scheduler.running:
+            self.scheduler.shutdown(wait=False)
+
+
+class Schedule:
+    """Runs jobs at fixed periods, whatever the wall clock does."""
+
+    def __init__(self, clock: Clock, planner: Planner | None = None) -> None:
+        """`planner`: one that many share, and that somebody else has work; by default `planner` is its own."""
+        self._clock = clock
+        self._shared = planner is not None
+        self.planner = planner or Planner()
+        self._jobs: list[_Job] = []
+        self._ahead_s = -math.inf
+        """Of the wall clock, before the monotonic one, when the plan was last found right."""
+
     def every(self, period_s: float, name: str, work: Callable[[], None]) -> None:
         """Run `work` now and then every `period_s`. A run that is not over is not started a second time."""
         trigger = _Steady(self._clock, period_s)
         job = _Job(name, work, period_s, trigger, self._clock, monotonic_s(self._clock))
         self._jobs.append(job)
-        self._scheduler.add_job(job.run, trigger, id=name, name=name, next_run_time=self._now())
-
-    def run(self) -> None:
-        """Run the jobs until `stop`. For a thread of its own."""
-        self._scheduler.start()
+        job.key = self.planner.scheduler.add_job(job.run, trigger, name=name, next_run_time=self._now()).id
 
     def follow_clock(self) -> None:
         """Move the plan when the wall clock has jumped. Call it at least once per shortest period."""
@@ -113,13 +132,13 @@ class Schedule:
             return
         right_already = True
         for job in self._jobs:
-            planned = self._scheduler.get_job(job.name)
+            planned = self.planner.scheduler.get_job(job.key)
             right = job.trigger.get_next_fire_time(None, now)
             off_s = abs((planned.next_run_time - right).total_seconds()) if planned else 0.0
             # By one period it may be off when a run is just being started.
             if min(off_s, abs(off_s - job.period_s)) > min(_JUMP_S, job.period_s / 2):
                 log.warning("wall clock jumped by %.1f s: job %s planned anew", off_s, job.name)
-                self._scheduler.modify_job(job.name, next_run_time=right)
+                self.planner.scheduler.modify_job(job.key, next_run_time=right)
                 right_already = False
         if right_already:
             # Only now: the library may just have been planning in the old time.
@@ -152,9 +171,13 @@ class Schedule:
 
     def stop(self) -> None:
         """Start no more runs. One that hangs is left behind."""
-        if self._scheduler.running:
-            self._scheduler.shutdown(wait=False)
+        if not self._shared:
+            self.planner.stop()
+            return
+        for job in self._jobs:
+            with suppress(JobLookupError):
+                self.planner.scheduler.remove_job(job.key)
 
     def _now(self) -> datetime:
         # The library reads the wall clock itself; the plan must be in its time, not in that of a test.
-        return datetime.now(self._scheduler.timezone)
+        return datetime.now(self.planner.scheduler.timezone)

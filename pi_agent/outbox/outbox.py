@@ -3,7 +3,7 @@
 import logging
 import sqlite3
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
@@ -34,14 +34,13 @@ _ROW_BYTES = 256
 """What a row takes beside its fields, generously."""
 _RETRY_S = 2.0
 _UPKEEP_S = 60.0
-_IDLE_S = 5.0
 
 
 class Outbox:
     """Keeps events until they are settled.
 
-    `append` may be called from any thread and never waits for the disk. `read` and `rows` are the sender's alone, `run`
-    and `step` the writer's.
+    `append` may be called from any thread and never waits for the disk. `read` and `rows` are the sender's alone,
+    `work` and `step` the writer's.
     """
 
     def __init__(self, files: Files, clock: Clock, *, max_bytes: int, max_age_s: float, reserve: Reserve) -> None:
@@ -49,15 +48,19 @@ class Outbox:
         """Called by the writer's thread after every commit. Must not block."""
         self.on_kept: Callable[[Sequence[Any]], None] = lambda _: None
         """Called by the writer's thread with the receipts of the events that are on disk now, before they can go."""
+        self.on_due: Callable[[], None] = lambda: None
+        """Called on any thread when the writer has something to do. Must not block."""
+        self.taken: Counter[str] = Counter()
+        """How many events of each name were given an id, and are on disk, since the start."""
         self._files = files
         self._clock = clock
         self._max_bytes = max_bytes
         self._max_age_ns = round(max_age_s * 1e9)
         self._reserve = reserve
         self._progress = files.store.progress
-        self._wake = threading.Condition()
+        self._lock = threading.RLock()
         self._stopping = False
-        # Guarded by `_wake`:
+        # Guarded by `_lock`:
         self._drafts: deque[tuple[float, Draft]] = deque()
         self._writing = 0
         self._urgent = False
@@ -98,13 +101,13 @@ class Outbox:
             log.error("event too long, never sent: event=%s: %s", spec.name, refusal.message)
             whole = msgspec.json.encode(fields)
             draft = Draft(spec.name, whole, stamp, DropReason.OVERSIZE, refusal.message, receipt)
-        with self._wake:
+        with self._lock:
             self._drafts.append((monotonic_s(self._clock), draft))
             if len(self._drafts) > _MOST_DRAFTS:
                 self._overflow()
             # People wait for a change or a movement; of samples, fast ones may share a commit.
             self._urgent = self._urgent or spec is not SENSOR_DATA_PUB_PI
-            self._wake.notify()
+            self.on_due()
 
     # --- for the sender -----------------------------------------------------------------------------------------
 
@@ -121,13 +124,20 @@ class Outbox:
     @property
     def depth(self) -> int:
         """How many events are not settled yet, those included that the disk does not have yet."""
-        with self._wake:
+        with self._lock:
             progress = self._progress
             kept = progress.next_id - max(progress.low, self._settled_through(progress.stream) + 1)
             return kept + len(self._drafts) + self._writing
 
+    @property
+    def dropped(self) -> Counter[str]:
+        """How many events were given up on record since the start, by reason."""
+        return self._files.store.dropped
+
     def read(self, after: int, limit: int) -> Sequence[Row]:
         """Up to `limit` durable events above id `after`, in order. Empty while the file cannot be read."""
+        if after + 1 >= self._progress.next_id:
+            return ()  # the sender asks at every turn, mostly for nothing
         rows = self._reading(lambda reader: reader.after(after, limit)) or ()
         for row in rows:
             if row.event not in OUTGOING:
@@ -149,44 +159,47 @@ class Outbox:
 
     def settle(self, stream: str, through: int) -> None:
         """The relay has stored everything of `stream` up to id `through`."""
-        with self._wake:
+        with self._lock:
             if (stream, through) != self._settled:
                 if self._settled_through(stream) < self._progress.low:
                     self._settled_s = monotonic_s(self._clock)
                 self._settled = (stream, through)
-                self._wake.notify()
+                self.on_due()
 
     def refuse(self, row: Row, code: str, message: str) -> None:
         """The relay will never take `row`."""
         log.error("event refused for good: event=%s id=%d code=%s: %s", row.event, row.id, code, message)
-        with self._wake:
+        with self._lock:
             self._refusals[row.stream, row.id] = (row, code, message)
-            self._wake.notify()
+            self.on_due()
 
     # --- the writer ---------------------------------------------------------------------------------------------
 
-    def run(self, beat: Callable[[], None]) -> None:
-        """Write what comes, until `stop`; then what is left. For a thread of its own."""
+    def work(self) -> Iterator[float]:
+        """Write what comes, until `stop`; then what is left."""
         while not self._stopping:
-            beat()
-            with self._wake:
-                wait_s = self.due_in_s()
-                if wait_s > 0:
-                    self._wake.wait(min(wait_s, _IDLE_S))
             if self.due_in_s() <= 0:
                 self.step()
+            yield self.due_in_s()
         self.flush()
 
     def stop(self) -> None:
-        """Let `run` write what is left and return."""
-        with self._wake:
+        """Let `work` write what is left and return."""
+        with self._lock:
             self._stopping = True
-            self._wake.notify()
+            self.on_due()
 
     def flush(self) -> None:
         """Write everything now, as far as the disk takes it."""
         self._retry_s = float("-inf")
         self.step()
+
+    def forget_drafts(self) -> int:
+        """Lose what is not on disk, as a power cut does. Returns how many events that were."""
+        with self._lock:
+            lost = len(self._drafts)
+            self._drafts.clear()
+        return lost
 
     def close(self) -> None:
         """Close the files; what was not written is lost, and said so."""
@@ -202,7 +215,7 @@ class Outbox:
         if self._retry_s > now:
             return self._retry_s - now
         due = self._upkeep_s + _UPKEEP_S
-        with self._wake:
+        with self._lock:
             if self._broken or self._urgent or self._losses or self._refusals:
                 return 0.0
             if self._drafts:
@@ -237,7 +250,7 @@ class Outbox:
             log.info("outbox writes again: depth=%d", self.depth)
 
     def _write(self) -> None:
-        with self._wake:
+        with self._lock:
             drafts, self._drafts = self._drafts, deque()
             self._writing = len(drafts)
             self._urgent = False
@@ -261,7 +274,8 @@ class Outbox:
             self._put_back(drafts, receipts)
             raise
         self._committed_s = monotonic_s(self._clock)
-        with self._wake:
+        self.taken.update(draft.event for _, draft in drafts)
+        with self._lock:
             self._progress = store.progress
             self._writing = 0
             self._overflowed -= overflowed
@@ -287,7 +301,7 @@ class Outbox:
                 store.refuse(row, code, message, stamp)
 
     def _put_back(self, drafts: deque[tuple[float, Draft]], given_up: list[Any]) -> None:
-        with self._wake:
+        with self._lock:
             self._given_up[:0] = given_up
             self._writing = 0
             self._drafts.extendleft(reversed(drafts))
@@ -337,7 +351,7 @@ class Outbox:
     def _drop_for_room(self) -> bool:
         """The oldest make room for the newest, until the file itself has enough: then more would not help."""
         store = self._files.store
-        with self._wake:
+        with self._lock:
             needed = sum(2 * len(draft.fields) + _ROW_BYTES for _, draft in self._drafts)
         total = 0
         with suppress(sqlite3.Error):
@@ -375,12 +389,12 @@ class Outbox:
             if not is_damage(error):
                 log.warning("outbox cannot be read: %s", error)
                 return None
-            with self._wake:
+            with self._lock:
                 self._broken = (self._reader_generation, str(error))
-                self._wake.notify()
+                self.on_due()
             return None
         if batch.lost:
-            with self._wake:
+            with self._lock:
                 self._losses.update({(self.stream, first, last): None for first, last in batch.lost})
-                self._wake.notify()
+                self.on_due()
         return batch.rows

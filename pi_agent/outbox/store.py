@@ -5,6 +5,7 @@ been lost by the disk, and is found when the rows are read to be sent.
 """
 
 import sqlite3
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -53,6 +54,8 @@ class Store:
         self.path = path
         self.declared: dict[int, Declaration] = {}
         """By its own id each drop record that is not settled, but for those about events that had no ids."""
+        self.dropped: Counter[str] = Counter()
+        """Events given up on record by this process, by reason."""
         self._db = connect(path)
         try:
             migrate(self._db)
@@ -68,7 +71,7 @@ class Store:
     @contextmanager
     def commit(self) -> Iterator[None]:
         """One transaction. What happens inside is durable when this ends, and has not happened when it raises."""
-        before, declared = self.progress, self.declared.copy()
+        before, declared, dropped = self.progress, self.declared.copy(), self.dropped.copy()
         self._db.execute("BEGIN IMMEDIATE")
         try:
             yield
@@ -79,7 +82,7 @@ class Store:
                 )
             self._db.execute("COMMIT")
         except BaseException:
-            self.progress, self.declared = before, declared
+            self.progress, self.declared, self.dropped = before, declared, dropped
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
             raise
@@ -287,6 +290,7 @@ class Store:
             "INSERT INTO tally VALUES (?, ?) ON CONFLICT (reason) DO UPDATE SET events = events + excluded.events",
             (reason, events),
         )
+        self.dropped[reason] += events
 
     def _bury(self, id: int, event: object, fields: object, wall_ms: object, code: str, message: str) -> None:
         # The columns of a damaged row may hold anything.

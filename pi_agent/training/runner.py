@@ -1,9 +1,10 @@
 """Who trains: one job at a time, on a thread of its own, told step by step; a model that it makes serves at once."""
 
 import logging
+import math
 import secrets
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -18,8 +19,6 @@ from shared.model_file import ModelRefused
 
 log = logging.getLogger(__name__)
 
-_IDLE_S: Final = 30.0
-"""It is woken for a job; else it only says that it lives."""
 _SLOTS: Final = (MOST_DAYS + 1) * SLOTS_PER_DAY
 
 News = Callable[[Mapping[str, Any]], None]
@@ -53,7 +52,11 @@ class TrainingRunner:
         self._news = news
         self._serve = serve
         self._run = run
-        self._wake = threading.Condition()
+        self.on_due: Callable[[], None] = lambda: None
+        """Called on any thread when there is a job. Must not block."""
+        self.on_step: Callable[[], None] = lambda: None
+        """Called again and again while a job runs."""
+        self._lock = threading.Lock()
         self._wanted: _Job | None = None
         self._stopping = False
         self._serving = 0
@@ -72,11 +75,11 @@ class TrainingRunner:
         Returns its id; None while another one runs or waits, or when the agent ends. Safe on any
         thread; never blocks.
         """
-        with self._wake:
+        with self._lock:
             if self._wanted is not None or self._stopping:
                 return None
             self._wanted = _Job(secrets.token_urlsafe(9), trigger, command)
-            self._wake.notify()
+            self.on_due()
             return self._wanted.name
 
     @property
@@ -84,30 +87,25 @@ class TrainingRunner:
         """True while a job runs or waits."""
         return self._wanted is not None
 
-    def run(self, beat: Callable[[], None]) -> None:
-        """Do the jobs as they come, until `stop`. For a thread of its own."""
+    def work(self) -> Iterator[float]:
+        """Do the jobs as they come, until `stop`."""
         while not self._stopping:
-            beat()
-            with self._wake:
-                if self._wanted is None and not self._stopping:
-                    self._wake.wait(_IDLE_S)
-                job = self._wanted
-            if job is not None and not self._stopping:
-                self.train(job.name, job.trigger, job.command, beat)
+            if (job := self._wanted) is not None:
+                self.train(job.name, job.trigger, job.command)
                 self._wanted = None
+            yield 0.0 if self._wanted else math.inf
 
     def stop(self) -> None:
         """Start no more jobs; the one that runs ends within moments, with an outcome."""
-        with self._wake:
+        with self._lock:
             self._stopping = True
-            self._wake.notify()
+            self.on_due()
 
     def train(
         self,
         job: str,
         trigger: TrainingTrigger,
         command: str | None = None,
-        beat: Callable[[], None] = lambda: None,
     ) -> Outcome:
         """Do one job now, on this thread. Whatever happens, its news end with finished, skipped or failed."""
         began_s = monotonic_s(self._clock)
@@ -120,7 +118,7 @@ class TrainingRunner:
             self._news({"status": going, "job": job, "trigger": trigger, "phase": phase} | asked | more)
 
         def stopping() -> bool:
-            beat()
+            self.on_step()
             return self._stopping
 
         tell(TrainingPhase.STARTED, progress=0.0)

@@ -8,7 +8,7 @@ import logging
 import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import engineio
 import socketio
@@ -63,13 +63,15 @@ Receive = Callable[[str, tuple[Any, ...]], Ack | None]
 class Link:
     """One connection to the relay's namespace for agents. All methods are for one thread."""
 
+    client: ClassVar[type[socketio.Client]]
+
     def __init__(self, url: str, hello: Mapping[str, Any], inbox: Inbox, receive: Receive) -> None:
         _library_log.setLevel(logging.ERROR)
         self._url = url
         self._hello = hello
         self._inbox = inbox
         self._receive = receive
-        self._client = _Client(
+        self._client = self.client(
             reconnection=False,
             serializer=JsonPacket,
             handle_sigint=False,
@@ -144,7 +146,7 @@ class Link:
         return self._receive(name, bodies)
 
 
-class _Engine(engineio.Client):  # type: ignore[misc]  # the library is not typed
+class Engine(engineio.Client):  # type: ignore[misc]  # the library is not typed
     """Delivers events and acks on the reading thread, in the order in which they came.
 
     The library starts a thread for each message: commands would overtake each other. Our handlers never block.
@@ -165,5 +167,8 @@ class _Engine(engineio.Client):  # type: ignore[misc]  # the library is not type
 
 
 class _Client(socketio.Client):  # type: ignore[misc]
-    def _engineio_client_class(self) -> type[_Engine]:
-        return _Engine
+    def _engineio_client_class(self) -> type[Engine]:
+        return Engine
+
+
+Link.client = _Client

@@ -1,9 +1,10 @@
 """The one thread that talks to the relay: it connects, sends, waits for acks, and connects again."""
 
 import logging
+import math
 import queue
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import urlsplit
@@ -26,7 +27,6 @@ log = logging.getLogger(__name__)
 
 _INBOX = 2048
 """More than can be on its way at once; an ack that does not fit is lost, and its event is sent again."""
-_IDLE_S = 5.0
 _GOODBYE_S = 0.3
 _REFUSED_FOR_GOOD = {Code.UNAUTHENTICATED, Code.FORBIDDEN, Code.HOST_REFUSED, Code.ORIGIN_REFUSED}
 """A relay that does not know this device will not know it a second later."""
@@ -62,7 +62,7 @@ Dial = Callable[[str, Mapping[str, Any], Inbox, Receive], Connection]
 
 
 class Uplink:
-    """Owns the connection. `wake` may be called from any thread; `run` is one thread's, `turn` a test's."""
+    """Owns the connection. `wake` may be called from any thread; `work` is one thread's, `turn` a test's."""
 
     def __init__(
         self,
@@ -84,6 +84,8 @@ class Uplink:
         dial: Dial = Link,
     ) -> None:
         """`on_joined` is called on the uplink's thread after every admission; it must not block."""
+        self.on_due: Callable[[], None] = lambda: None
+        """Called on any thread when `turn` has something to do. Must not block."""
         self._url = url
         self._hello = hello
         self._outbox = outbox
@@ -100,7 +102,7 @@ class Uplink:
         self._dial = dial
         self._gate = gate
         self._heart = Heart(heartbeat_interval_s, clock, gate.relay_time)
-        self._inbox: queue.Queue[Joined | Lost | Answered | _Told | None] = queue.Queue(_INBOX)
+        self._inbox: queue.Queue[Joined | Lost | Answered | _Told] = queue.Queue(_INBOX)
         self._backoff = Backoff(longest_s=longest_delay_s)
         self._link: Connection | None = None
         self._joined = False
@@ -118,28 +120,22 @@ class Uplink:
 
     def wake(self) -> None:
         """There is something new to send. Never blocks."""
-        self._put(None)
+        self.on_due()
 
     def stop(self, *, ending: bool = False) -> None:
-        """Let `run` close the connection and return; `ending`: with a word that the agent ends as it was told to."""
+        """Let `work` close the connection and return; `ending`: with a word that the agent ends as it was told to."""
         self._ending = ending
         self._stopping = True
         self.wake()
 
-    def run(self, beat: Callable[[], None]) -> None:
-        """Talk to the relay until `stop`. For a thread of its own."""
+    def work(self) -> Iterator[float]:
+        """Talk to the relay until `stop`."""
         self._deadline_s = monotonic_s(self._clock) + random.uniform(0, self._jitter_s)
         while not self._stopping:
-            beat()
-            wait_s = self.turn()
-            try:
-                first = self._inbox.get(timeout=min(max(wait_s, 0.0), _IDLE_S))
-            except queue.Empty:
-                continue
-            self._take(first)
+            yield self.turn()
         if (link := self._link) is not None:
             if self._joined and self._ending:
-                self._say_goodbye(link)
+                yield from self._goodbye(link)
             link.close()
 
     def turn(self) -> float:
@@ -156,7 +152,7 @@ class Uplink:
         if not self._joined:
             return self._deadline_s - monotonic_s(self._clock)
         due = [at for at in (self._outbox.due_s(), self._live.due_s(), self._heart.due_s()) if at is not None]
-        return min(due, default=now + _IDLE_S) - monotonic_s(self._clock)
+        return min(due, default=math.inf) - monotonic_s(self._clock)
 
     # --- the connection -----------------------------------------------------------------------------------------
 
@@ -184,9 +180,7 @@ class Uplink:
         except LinkDown as error:
             self._lost(str(error))
 
-    def _take(self, item: Joined | Lost | Answered | _Told | None) -> None:
-        if item is None:
-            return
+    def _take(self, item: Joined | Lost | Answered | _Told) -> None:
         if isinstance(item, _Told):
             self._told = item.error.code
             log.warning("relay says: code=%s event=%s: %s", item.error.code, item.error.event, item.error.message)
@@ -254,27 +248,30 @@ class Uplink:
         self._was_lost = True
         self._deadline_s = monotonic_s(self._clock) + wait_s
 
-    def _say_goodbye(self, link: Connection) -> None:
+    def _goodbye(self, link: Connection) -> Iterator[float]:
         """The last heartbeat. Its ack is waited for: closing would overtake it."""
         deadline_s = monotonic_s(self._clock) + _GOODBYE_S
         try:
             last = self._heart.beat(link.emit, ending=True)
-            while (left_s := deadline_s - monotonic_s(self._clock)) > 0:
-                item = self._inbox.get(timeout=left_s)
+        except LinkDown:
+            return
+        while (left_s := deadline_s - monotonic_s(self._clock)) > 0:
+            while not self._inbox.empty():
+                item = self._inbox.get_nowait()
                 if isinstance(item, Lost) or (isinstance(item, Answered) and item.token == last):
                     return
                 if isinstance(item, Answered):
                     self._answered(item)
-        except (LinkDown, queue.Empty):
-            log.debug("the relay did not hear that the agent ends")
+            yield left_s
+        log.debug("the relay did not hear that the agent ends")
 
-    def _put(self, item: Joined | Lost | Answered | _Told | None) -> None:
+    def _put(self, item: Joined | Lost | Answered | _Told) -> None:
         try:
             self._inbox.put_nowait(item)
         except queue.Full:
-            # Somebody is awake already, or the ack will be asked for again.
-            if item is not None:
-                log.warning("uplink too busy: lost %s", type(item).__name__)
+            # The ack will be asked for again.
+            log.warning("uplink too busy: lost %s", type(item).__name__)
+        self.on_due()
 
 
 def _is_local(url: str) -> bool:

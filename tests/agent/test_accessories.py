@@ -2,12 +2,15 @@
 
 import math
 import threading
+from collections import deque
 
 import pytest
 
 from pi_agent.accessories.base import Conduct
 from pi_agent.accessories.command import Command
 from pi_agent.hardware.options import FaultKind, SimulatedPart
+from pi_agent.workers import Worker
+from shared.clock import SystemClock
 from shared.contract.events import ACCESSORY_STATUS_PUB_PI, INFRARED_STATUS_PUB_PI, LED_STATUS_PUB_PI
 from shared.contract.payloads import Action, Cause, LightOptions, SafeState
 from shared.errors import Code
@@ -83,7 +86,7 @@ def test_a_thread_that_dies_leaves_everything_off(house, monkeypatch) -> None:
     house.do(Action.ON)
     monkeypatch.setattr(house.commands, "step", lambda: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        house.commands.run(lambda: None)
+        deque(house.commands.work(), maxlen=0)
     assert house.lamp.shines == 0
 
 
@@ -161,18 +164,16 @@ def test_a_full_queue_refuses_and_an_unknown_accessory_too(house) -> None:
 
 
 def test_the_thread_executes_a_command_at_once_and_stops_when_it_is_told(house) -> None:
-    beats = threading.Event()
-    thread = threading.Thread(target=house.commands.run, args=(beats.set,))
-    thread.start()
-    assert beats.wait(5)
+    driver = Worker("commands", house.commands.work, SystemClock())
+    house.commands.on_due = driver.wake
+    driver.start()
     house.commands.submit(Command(Action.OFF, INFRARED, id="c1"))
     for _ in range(500):
         if not house.eye.watching():
             break
         threading.Event().wait(0.01)
     house.commands.stop()
-    thread.join(5)
-    assert not thread.is_alive()
+    assert driver.join(5)
     assert any(fields.get("command") == "c1" for _, fields in house.sink.take())
 
 

@@ -64,12 +64,12 @@ def test_an_agent_that_is_told_to_end_ends_with_everything_off_and_on_disk(agent
 
 @pytest.mark.parametrize("part", ["_uplink", "_commands", "_outbox", "_schedule"])
 def test_a_thread_that_dies_ends_the_process_with_an_error_and_outputs_off(tmp_path, monkeypatch, caplog, part) -> None:
-    names = {"_uplink": "Uplink", "_commands": "Commands", "_outbox": "Outbox", "_schedule": "Schedule"}
+    names = {"_uplink": "Uplink", "_commands": "Commands", "_outbox": "Outbox", "_schedule": "Planner"}
 
     def die(self, *_: object) -> None:
         raise RuntimeError("wires crossed")
 
-    monkeypatch.setattr(f"pi_agent.app.{names[part]}.run", die)
+    monkeypatch.setattr(f"pi_agent.app.{names[part]}.work", die)
     agent = build_agent(simulated(), {"STATE_DIRECTORY": str(tmp_path)}, SystemClock())
     lamp = agent._parts.light
     stop_after(agent, 10)

@@ -14,7 +14,7 @@ from apscheduler.schedulers.base import BaseScheduler
 from pi_agent.hardware.base import NotReady, PartFailed, TransientReadError
 from pi_agent.hardware.options import HardwareOptions, Mode, ReplayOptions
 from pi_agent.jobs.sampling import Probe, budget_s, probes, sample_sensors
-from pi_agent.jobs.schedule import Schedule
+from pi_agent.jobs.schedule import Planner, Schedule
 from pi_agent.jobs.status import report_status
 from shared.contract.events import SENSOR_DATA_PUB_PI
 from shared.contract.payloads import SensorData
@@ -246,7 +246,7 @@ class WallClock:
 def drive(schedule: Schedule, clock: FakeClock, seconds: float, tick_s: float, on_step=lambda: None) -> None:
     """What the library's loop does: it sleeps until it thinks something is due; `follow_clock` runs beside it."""
     end = clock.monotonic_ns() + round(seconds * 1e9)
-    scheduler = schedule._scheduler
+    scheduler = schedule.planner.scheduler
     wakes_at = checks_at = clock.monotonic_ns()
     while clock.monotonic_ns() < end:
         now = clock.monotonic_ns()
@@ -294,10 +294,10 @@ def test_a_steady_clock_gives_steady_rounds(monkeypatch, clock) -> None:
 def _gaps(monkeypatch, clock, period_s, jump) -> list[float]:
     WallClock(monkeypatch, clock)
     ran: list[float] = []
-    schedule = Schedule(clock, DebugExecutor())
+    schedule = Schedule(clock, Planner(executor=DebugExecutor()))
     schedule.every(period_s, "sample", lambda: ran.append(clock.monotonic_ns() / 1e9))
-    schedule._scheduler._event = threading.Event()
-    BaseScheduler.start(schedule._scheduler)  # all of `start` but the loop, which `drive` is
+    schedule.planner.scheduler._event = threading.Event()
+    BaseScheduler.start(schedule.planner.scheduler)  # all of `start` but the loop, which `drive` is
     tick_s = min(1.0, schedule.shortest_period_s)
     drive(schedule, clock, period_s * 4.3, tick_s)
     jump()

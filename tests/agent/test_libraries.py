@@ -67,7 +67,7 @@ from shared.clock import SystemClock
 ran = threading.Event()
 schedule = Schedule(SystemClock())
 schedule.every(0.05, "job", ran.set)
-threading.Thread(target=schedule.run, daemon=True).start()
+threading.Thread(target=lambda: list(schedule.planner.work()), daemon=True).start()
 assert ran.wait(10)
 ran.clear()
 assert ran.wait(10)

@@ -212,7 +212,7 @@ def test_a_wrong_command_or_argument_is_a_usage_error(program) -> None:
 
 def test_a_thread_that_dies_is_trouble(caplog) -> None:
     clock = FakeClock()
-    worker = Worker("w", lambda beat: 1 / 0, clock, 10)
+    worker = Worker("w", lambda: 1 / 0, clock, 10)
     worker.start()
     assert worker.join(5)
     assert worker.trouble() == "thread w has ended"
@@ -223,9 +223,9 @@ def test_a_thread_that_hangs_is_trouble_and_one_that_beats_is_not() -> None:
     clock = FakeClock()
     go, done = threading.Event(), threading.Event()
 
-    def loop(beat) -> None:
+    def loop():
         go.wait(5)
-        beat()
+        yield 0.0
         done.set()
         threading.Event().wait(0.5)
 

@@ -1,5 +1,6 @@
 """The uplink's life, turn by turn: connecting, losing, being refused and replaced; and what the relay sends."""
 
+from collections import deque
 from collections.abc import Callable
 
 import pytest
@@ -328,7 +329,7 @@ def test_the_last_heartbeat_says_that_the_agent_ends_and_is_waited_for(rig) -> N
 
     cable.emit = answering
     rig.uplink.stop(ending=True)
-    rig.uplink.run(lambda: None)
+    deque(rig.uplink.work(), maxlen=0)
     assert cable.closed
     assert rig.beats()[-1][0]["ending"] is True
 
@@ -336,7 +337,7 @@ def test_the_last_heartbeat_says_that_the_agent_ends_and_is_waited_for(rig) -> N
 def test_an_agent_that_breaks_does_not_say_that_it_ends(rig) -> None:
     rig.join()
     rig.uplink.stop()
-    rig.uplink.run(lambda: None)
+    deque(rig.uplink.work(), maxlen=0)
     assert not any("ending" in body for body, _ in rig.beats())
 
 

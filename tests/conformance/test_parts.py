@@ -270,20 +270,20 @@ def test_a_dead_infrared_sensor_has_failed(rig):
         rig.infrared.active()
 
 
-def test_a_listener_that_raises_ends_the_watch_and_watching_says_so(rig, monkeypatch):
-    died, dead = threading.Event(), []
-    monkeypatch.setattr(threading, "excepthook", lambda args: (dead.append(args.thread), died.set()))
+def test_a_listener_that_raises_ends_the_watch_and_watching_says_so(rig):
+    heard = threading.Event()
 
     def listener(active, at_ns):
+        heard.set()
         raise RuntimeError("a bug")
 
     rig.move(True)
     rig.infrared.start(listener)
     rig.clock.advance(0.05)
-    assert died.wait(10)
-    dead[0].join()
+    assert heard.wait(10)
     with pytest.raises(PartFailed, match="thread"):
-        rig.infrared.watching()
+        while rig.infrared.watching():
+            threading.Event().wait(0.01)
     rig.infrared.stop()
     assert not rig.infrared.watching()
 

@@ -7,6 +7,7 @@ from pi_agent.hardware.motion import Teller
 from pi_agent.hardware.options import SimulatedPart
 from pi_agent.hardware.sim.faults import Faults
 from pi_agent.hardware.sim.room import Room, Schedule
+from pi_agent.workers import Hire, Worker
 from shared.clock import Clock
 
 
@@ -71,13 +72,15 @@ class SimulatedLight:
 class ScheduledInfrared:
     """An infrared sensor that sees what a schedule says, counted from when the part was opened."""
 
-    def __init__(self, name: str, pin: int | None, schedule: Schedule, clock: Clock, faults: Faults) -> None:
+    def __init__(
+        self, name: str, pin: int | None, schedule: Schedule, clock: Clock, faults: Faults, hire: Hire = Worker
+    ) -> None:
         self.name = name
         self.pin = pin
         self._clock = clock
         self._faults = faults
         self._source = _ScheduledEdges(schedule, clock.monotonic_ns(), faults)
-        self._teller = Teller(name, clock, self._source)
+        self._teller = Teller(name, clock, self._source, hire)
         self._open = True
 
     def start(self, listener: EdgeListener) -> None:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections import deque
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -222,7 +223,7 @@ def test_one_job_at_a_time(tmp_path: Path) -> None:
         return Outcome(TrainingPhase.SKIPPED, reason=TrainingReason.INSUFFICIENT_DATA)
 
     runner = told.runner(ModelStore(tmp_path), slow)
-    thread = threading.Thread(target=runner.run, args=(lambda: None,))
+    thread = threading.Thread(target=lambda: deque(runner.work(), maxlen=0))
     thread.start()
     first = runner.request_training(TrainingTrigger.COMMAND)
     assert first is not None
@@ -269,7 +270,7 @@ def test_a_command_to_train_is_acked_at_once_and_comes_back_in_the_news(
     wrong = inbound.receive(MODEL_TRAIN_PUBLISH_SERVER.name, ({"command": 7},))
     assert wrong is not None
     assert wrong.code is Code.INVALID_PAYLOAD
-    thread = threading.Thread(target=runner.run, args=(lambda: None,))
+    thread = threading.Thread(target=lambda: deque(runner.work(), maxlen=0))
     thread.start()
     while runner.busy:
         pass

@@ -1,15 +1,13 @@
 """The composition root of the relay: the only place where parts meet."""
 
 import logging
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 
 from flask import Flask
 
-from server import listener
+from server import gauges, listener
 from server.alerting import Alerting
 from server.doors.client import ClientDoor
 from server.doors.esp32 import Esp32Door
@@ -68,12 +66,11 @@ from server.storage.profiles import ProfileStore
 from server.storage.recorder import Recorder
 from server.storage.retention import Retention
 from server.storage.rounds import Rounds
-from server.storage.space import DiskSpace
 from server.storage.tokens import Tokens
 from server.stress.alerts import AlertPolicy
 from server.upkeep import Upkeep, open_database
 from shared.clock import Clock
-from shared.contract.payloads import FINAL_STATES, CommandResult, CommandState
+from shared.contract.payloads import FINAL_STATES, CommandResult
 from shared.contract.spec import Namespace
 
 if TYPE_CHECKING:
@@ -263,7 +260,7 @@ def create_app(settings: RelaySettings, storage: Storage, clock: Clock) -> Relay
     ):
         flask.register_blueprint(routes)
     handle_errors(flask, metrics)
-    _watch(metrics, registry, port, storage, commands)
+    gauges.relay(metrics, registry, port, storage, commands)
     alerting.watch(metrics)
     primary = _primary(settings, port, clock, metrics) if settings.cluster.redis else None
     ticking = (commands.tick, esp32.tick, temperature.tick, home_assistant.tick)
@@ -286,65 +283,10 @@ def _counting(metrics: Metrics) -> Callable[[CommandResult], None]:
     return count
 
 
-def _watch(metrics: Metrics, registry: Registry, port: Port, storage: Storage, commands: Commands) -> None:
-    metrics.watch("devices", "Devices that have been seen.", lambda: len(registry))
-    metrics.watch("devices_online", "Devices that are connected.", lambda: sum(device.online for device in registry))
-    metrics.watch("connections", "Open Engine.IO connections.", port.connections)
-    metrics.watch("websockets", "Those of them that are websockets.", port.websockets)
-    metrics.watch("connections_reaped", "Connections closed because they joined nothing.", lambda: port.reaped)
-    metrics.watch("slow_consumers", "Connections closed because they did not read.", lambda: port.slow_consumers)
-    tally = port.terms.tally
-    metrics.watch("connections_behind", "Connections that do not take what is sent.", lambda: len(port.behind()))
-    metrics.watch("unsent_bytes", "What waits for them.", port.unsent_bytes)
-    metrics.watch(
-        "states_conflated", "States that were replaced by a newer one while they waited.", lambda: tally.conflated
-    )
-    metrics.watch("samples_dropped", "Events that were left out for a slow connection.", lambda: tally.dropped)
-    metrics.watch("missed_notices", "Connections told that events were left out.", lambda: tally.noticed)
-    metrics.watch("binary_refused", "Binary messages refused.", lambda: port.refused_binary)
-    depth = commands.ledger.depth
-    metrics.watch("commands_open", "Commands without a final result.", depth)
-    metrics.watch("commands_queued", "Those of them that wait for their device.", lambda: depth(CommandState.QUEUED))
-    metrics.watch("events_waiting", "Events offered and not committed yet.", lambda: storage.recorder.waiting)
-    metrics.watch("database_ok", "Whether events can be stored: 1 or 0.", lambda: float(storage.recorder.healthy()))
-    metrics.watch("database_bytes", "What the database takes.", lambda: _space(storage).used_bytes)
-    metrics.watch("disk_free_bytes", "Room on the database's disk.", lambda: _space(storage).free_bytes or math.nan)
-
-
 def _primary(settings: RelaySettings, port: Port, clock: Clock, metrics: Metrics) -> "Primary":
     # Only here: who runs one process needs no Redis, and no library for it.
     from server.cluster.primary import Primary
 
     primary = Primary(settings.cluster, port, clock)
-    _watch_workers(metrics, primary)
+    gauges.workers(metrics, primary)
     return primary
-
-
-def _watch_workers(metrics: Metrics, primary: "Primary") -> None:
-    metrics.watch("workers", "Workers that carry connections for this one.", lambda: len(primary))
-    metrics.watch("workers_lost", "Links to workers that broke, their connections with them.", lambda: primary.losses)
-    metrics.watch("queue_up", "Whether the message queue can be used: 1 or 0.", lambda: primary.queue.up)
-    metrics.watch("queue_losses", "How often the message queue went away.", lambda: primary.queue.losses)
-    for figure, words in (
-        ("connections", "Open Engine.IO connections of a worker."),
-        ("websockets", "Those of them that are websockets."),
-        ("slow_consumers", "Connections of a worker closed because they did not read."),
-        ("unsent_bytes", "What waits for connections of a worker."),
-        ("conflated", "States that a worker replaced by a newer one while they waited."),
-        ("dropped", "Events that a worker left out for a slow connection."),
-        ("losses", "How often a worker lost the queue or its primary, and all connections."),
-    ):
-        metrics.watch_each(
-            f"worker_{figure}",
-            words,
-            "worker",
-            partial(_figures, primary, figure),
-        )
-
-
-def _figures(primary: "Primary", name: str) -> dict[str, float]:
-    return {carrier.name: getattr(carrier.figures, name) for carrier in primary}
-
-
-def _space(storage: Storage) -> DiskSpace:
-    return storage.upkeep.space or DiskSpace(0, 0, None)

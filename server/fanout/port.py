@@ -9,17 +9,16 @@ path's rooms in `server.fanout.stock` and its websocket driver in `server.fanout
 
 import logging
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
 import gevent
-from engineio import packet as engineio_packet
 from flask_socketio import SocketIO
 
 from server.fanout import arduino, session, slow
-from server.fanout.backlog import Terms
 from server.fanout.batch import Batch
+from server.fanout.connections import Connections, told
 from server.fanout.direct import DirectManager
 from server.fanout.far import Carrier, Far
 from server.fanout.framing import FRAME_BYTES
@@ -31,11 +30,11 @@ from server.fanout.stock import StockManager
 from server.fanout.versions import direct_is_known, refuse_gevent_websocket
 from server.fanout.websocket import WebSocket
 from server.settings import Fanout, LimitSettings
-from shared.clock import Clock, monotonic_s
+from shared.clock import Clock
 from shared.contract.events import ERROR_PUB
-from shared.contract.payloads import ErrorBody, Payload
+from shared.contract.payloads import Payload
 from shared.contract.spec import EventSpec, Namespace, WhenSlow
-from shared.errors import MEANING, Code, Refusal
+from shared.errors import Code, Refusal
 from shared.logs import quiet
 from shared.wire import MAX_EVENT_CHARS, StrictPacket
 
@@ -48,7 +47,7 @@ HEAD = re.compile(r"(?P<kind>[0-6])(?:\d{1,9}-)?(?P<namespace>/[^,?]*)?")
 _PING_INTERVAL_S, _PING_TIMEOUT_S = 10, 20
 
 
-class Port:
+class Port(Connections):
     """The Socket.IO server, hardened, behind `server.fanout.broadcast.Emitter`."""
 
     def __init__(self, limits: LimitSettings, clock: Clock, fanout: Fanout, route: str = "") -> None:
@@ -58,17 +57,9 @@ class Port:
         self._batch = Batch(session.frames, lambda call: gevent.get_hub().loop.run_callback(call))
         self._path: Path | None = None
         self._hot = Hot()
-        self._limits = limits
-        self._clock = clock
+        super().__init__(limits, clock)
         self._route = route
-        self._first_seen: dict[str, float] = {}
-        self._ushered: set[str] = set()
-        self._websockets: dict[Any, WebSocket] = {}
-        self._closed_at: dict[Any, float] = {}
-        self.terms = Terms(limits.mailbox_events, limits.mailbox_bytes, clock)
         self.refused_binary = 0
-        self.slow_consumers = 0
-        self.reaped = 0
         self.socketio = SocketIO(
             async_mode="gevent",
             client_manager=DirectManager(self._batch) if self._direct else StockManager(),
@@ -204,74 +195,6 @@ class Port:
         self._opened(eio_sid, environ)
         return far
 
-    # --- hardening ----------------------------------------------------------------------------------------------
-
-    def connections(self) -> int:
-        """Open Engine.IO connections."""
-        return len(self._server.eio.sockets)
-
-    def websockets(self) -> int:
-        """Websockets that are being served."""
-        return len(self._websockets)
-
-    def unsent_bytes(self) -> int:
-        """How much waits for all connections."""
-        sockets = list(self._server.eio.sockets.values())
-        return sum(slow.holder(socket).unsent_bytes for socket in sockets if not isinstance(socket, Far))
-
-    def behind(self) -> list[slow.Behind]:
-        """Who does not take what is sent, the longest first."""
-        sockets = list(self._server.eio.sockets.items())
-        joined = {eio_sid: tuple(self._joined(eio_sid)) for eio_sid, _ in sockets}
-        return slow.behind(sockets, self._server.environ, joined)
-
-    def reap(self) -> None:
-        """Close connections that have joined no namespace in time, or take nothing any more, and cut those whose peer
-        does not let them end.
-
-        Call it every second or so.
-        """
-        if self._path is not None:
-            self._path.ping()
-        now = monotonic_s(self._clock)
-        slow.give_up(list(self._server.eio.sockets.values()), self._limits.stalled_s)
-        self._reap_strangers(now)
-        self._closed_at = {socket: self._closed_at.get(socket, now) for socket in self._websockets if socket.closed}
-        for socket, closed_at in self._closed_at.items():
-            if now - closed_at >= _GRACE_S and (websocket := self._websockets.get(socket)) is not None:
-                websocket.cut()
-
-    def _reap_strangers(self, now: float) -> None:
-        alive = dict(self._server.eio.sockets)
-        self._first_seen = {eio_sid: self._first_seen.get(eio_sid, now) for eio_sid in alive}
-        self._ushered &= alive.keys()
-        for eio_sid, socket in alive.items():
-            age_s = now - self._first_seen[eio_sid]
-            if age_s < min(arduino.USHER_S, self._limits.join_s) or any(self._joined(eio_sid)):
-                continue
-            if age_s >= self._limits.join_s:
-                self.reaped += 1
-                self._end(eio_sid, socket)
-            elif eio_sid not in self._ushered and arduino.is_arduino(self._server.environ.get(eio_sid, {})):
-                # Its sketch may only listen. Whoever is asked for a token must not hold up the others.
-                self._ushered.add(eio_sid)
-                self.spawn(self._deliver, eio_sid, arduino.JOIN)
-
-    def shut(self) -> None:
-        """End every connection, telling its peer."""
-        for eio_sid, socket in list(self._server.eio.sockets.items()):
-            self._end(eio_sid, socket)
-        for websocket in list(self._websockets.values()):
-            gevent.spawn_later(_PARTING_S, websocket.cut)
-
-    def _joined(self, eio_sid: str) -> Iterator[tuple[Namespace, str]]:
-        """The (namespace, sid) pairs of a connection."""
-        manager = self._server.manager
-        for namespace in Namespace:
-            sid = manager.sid_from_eio_sid(eio_sid, namespace)
-            if sid is not None and manager.is_connected(sid, namespace):
-                yield namespace, sid
-
     def _message(self, eio_sid: str, data: str | bytes) -> None:
         """One Engine.IO message: what is addressed goes to the packet class, which refuses what is no event.
 
@@ -297,7 +220,7 @@ class Port:
         else:
             code = Code.UNAUTHENTICATED
         for namespace, sid in self._joined(eio_sid):
-            self.emit(ERROR_PUB[namespace], _error(code), [sid])
+            self.emit(ERROR_PUB[namespace], told(code), [sid])
 
     def _adopt(self, eio_sid: str, environ: dict[str, Any]) -> Any:
         """A connection begins on the direct path."""
@@ -308,34 +231,6 @@ class Port:
     def _taken_at_once(self, connection: Session | Far, message: str) -> bool:
         find = self._server.manager.sid_from_eio_sid
         return self._hot.take(message, connection, lambda namespace: find(connection.sid, namespace))
-
-    def _overflowed(self, mailbox: Mailbox) -> None:
-        for eio_sid, socket in list(self._server.eio.sockets.items()):
-            if socket.queue is mailbox:
-                self._dismiss(eio_sid, socket, mailbox.unsent_bytes, mailbox.tell)
-
-    def _unread(self, slow: Session) -> None:
-        wire = slow.wire
-        if wire is not None:
-            self._dismiss(slow.sid, slow, wire.unsent_bytes, lambda packet: wire.tell(session.encoded(packet)))
-
-    def _dismiss(self, eio_sid: str, socket: Any, unsent_bytes: int, tell: Callable[[Any], None]) -> None:
-        """Tell a slow consumer why, and end its connection."""
-        self.slow_consumers += 1
-        log.warning("slow consumer closed: connection=%s unsent_bytes=%d", eio_sid, unsent_bytes)
-        for namespace, _ in self._joined(eio_sid):
-            packet = StrictPacket(data=[ERROR_PUB[namespace].name, _error(Code.SLOW_CONSUMER)], namespace=namespace)
-            tell(engineio_packet.Packet(engineio_packet.MESSAGE, packet.encode()))
-        gevent.spawn(self._end, eio_sid, socket)
-
-    def _end(self, eio_sid: str, socket: Any) -> None:
-        """Close a connection; where its peer does not read, `reap` cuts it after a grace time."""
-        socket.close(wait=False)
-        self._server.eio.sockets.pop(eio_sid, None)
-
-
-def _error(code: Code) -> ErrorBody:
-    return ErrorBody.build(code=code, message=MEANING[code])
 
 
 assert FRAME_BYTES >= 4 * MAX_EVENT_CHARS  # noqa: S101  # an event of any characters fits one frame

@@ -54,10 +54,7 @@ class Engine:
         return self._book.acknowledge(alert, by)
 
     def close(self, alert: str, by: str) -> Alert:
-        """Somebody is done with it: it does not open again before the condition has ended.
-
-        Raises `Refusal` with `unknown_alert`.
-        """
+        """Somebody is done: it opens again only after the condition has ended. Raises `Refusal`: `unknown_alert`."""
         found, watch = self._book.find(alert)
         if watch is None:
             return self._close_site(found, "closed by hand", by)
@@ -137,8 +134,7 @@ class Engine:
 
     def judges(self, device: str) -> bool:
         """Whether a rule is about what this device measures or finds."""
-        subject = self._subjects.get(device)
-        return subject is not None and bool(subject.quantities or subject.findings)
+        return (known := self._subjects.get(device)) is not None and bool(known.quantities or known.findings)
 
     def reading(self, device: str, quantity: str, value: float | None, stale_after_s: float | None = None) -> None:
         """A fresh value; None where its sensor failed, which says nothing of the value.

@@ -10,7 +10,7 @@ from server.state.accessory import MOST_ACCESSORIES, AccessoryRecord
 from server.state.insight import Insights
 from server.state.newest import Newest, as_of
 from server.state.readings import Readings
-from shared.clock import iso_utc, local_text, parse_iso_utc
+from shared.clock import iso_utc, local_text
 from shared.contract.events import ACCESSORIES, accessory_events
 from shared.contract.payloads import (
     Absence,
@@ -112,20 +112,10 @@ class Device:
     # --- what it reports: late news, out of a backlog, is stored but is not what is now ---------------------------
 
     def note_readings(self, body: SensorData, now: datetime, taken: datetime | None = None) -> tuple[str, ...]:
-        """Take the values of a round that are not older than what is known. Returns their quantities.
-
-        `taken` is what the round's `taken_at` says, where that has been read already.
-        """
-        known = self.readings.bounded(body.data)
-        if body.taken_at is None:
-            taken, taken_at, at = now, iso_utc(now), None
-        else:
-            taken, taken_at = taken or parse_iso_utc(body.taken_at), body.taken_at
-            # As `as_of` has it: this is done for every reading, and to write a time down is what takes long.
-            at = taken_at if taken <= now else iso_utc(now)
-        is_news = self._newest.is_news
-        news = tuple([name for name in known if is_news(f"reading {name}", at)])
-        self.readings.take(body, news, taken_at, taken.timestamp(), self.hello.sample_interval_s)
+        """Take the values of a round that are not older than what is known. Returns their quantities."""
+        is_news, at = self._newest.is_news, as_of(body.taken_at, now, taken)
+        news = tuple([name for name in self.readings.bounded(body.data) if is_news(f"reading {name}", at)])
+        self.readings.take(body, news, body.taken_at or iso_utc(now), taken, self.hello.sample_interval_s)
         return news
 
     def note_value(self, quantity: str, value: float, taken_at: str) -> None:

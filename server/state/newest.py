@@ -5,12 +5,15 @@ from datetime import datetime
 from shared.clock import iso_utc
 
 
-def as_of(taken_at: str | None, now: datetime) -> str | None:
+def as_of(taken_at: str | None, now: datetime, taken: datetime | None = None) -> str | None:
     """When news counts as taken; None where it has no time stamp, which says nothing.
 
-    From the future it counts as taken now: else all that follows were old once the device's clock is set right.
+    From the future it counts as taken now: else all that follows were old once the device's clock is set right. `taken`
+    is what `taken_at` says, where that has been read already: to write a time down takes longer.
     """
-    return None if taken_at is None else min(taken_at, iso_utc(now))
+    if taken_at is None or (taken is not None and taken <= now):
+        return taken_at
+    return min(taken_at, iso_utc(now))
 
 
 class Newest:

@@ -1,11 +1,13 @@
 """The newest value of each quantity of one device, for how long it is what is now, and since when there is none."""
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Final
 
 import msgspec
 
 from server.state.schedule import Schedule
+from shared.clock import parse_iso_utc
 from shared.contract.payloads import LastReading, SensorData
 from shared.contract.quantities import QUANTITIES
 
@@ -32,12 +34,13 @@ class Readings(dict[str, LastReading]):
         return taken
 
     def take(
-        self, body: SensorData, names: Iterable[str], taken_at: str, taken_s: float, round_s: float | None
+        self, body: SensorData, names: Iterable[str], taken_at: str, taken: datetime | None, round_s: float | None
     ) -> None:
-        """Take the quantities `names` of a round, taken `taken_at`, which is `taken_s` seconds after 1970.
+        """Take the quantities `names` of a round; the device's rounds are every `round_s`, if it says so.
 
-        The device's rounds are every `round_s`, if it says so.
+        `taken` is what `taken_at` says, where that has been read already.
         """
+        taken_s = (taken or parse_iso_utc(taken_at)).timestamp()
         for name in names:
             value, known = body.data[name], self.get(name)
             schedule = self._schedules.get(name)

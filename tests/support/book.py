@@ -15,7 +15,7 @@ class AtOnce(Promise[None]):
 
     def then(self, told: Callable[[Outcome[None]], None]) -> None:
         if self._outcome is None:
-            self._then.append(told)
+            self._then += (told,)
         else:
             told(self._outcome)
 

@@ -248,8 +248,7 @@ class Engine:
 
     def _look(self, watch: Watch, now: float) -> None:
         """Open what is due; what is due later is looked at then."""
-        due = self._due(watch)
-        if due is None:
+        if (due := self._due(watch)) is None:
             return
         if due > now:
             self._arm(watch)
@@ -260,8 +259,7 @@ class Engine:
         """When it is an alert by itself; a value is one only when it comes."""
         if watch.kind in (Kind.THRESHOLD, Kind.RATE):
             return None
-        due = watch.due_s()
-        subject = self._subjects.get(watch.device)
+        due, subject = watch.due_s(), self._subjects.get(watch.device)
         if due is None or subject is None or not watch.rule.awaits_absence or subject.online:
             return due
         return None if self._site.holds(watch.device) else max(due, subject.hold_s)

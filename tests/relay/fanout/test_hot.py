@@ -30,6 +30,21 @@ class Sender:
         pass
 
 
+class Writes:
+    """Who sends; keeps what it was told together."""
+
+    wire: Wire | None = None
+
+    def __init__(self, *, fails: bool = False) -> None:
+        self.writes: list[tuple[str, ...]] = []
+        self._fails = fails
+
+    def say(self, *messages: str) -> None:
+        if self._fails:
+            raise RuntimeError("a fault of ours")
+        self.writes.append(messages)
+
+
 def played(message: str, sid: str | None = "s1") -> tuple[bool, list[Any], list[str]]:
     """Whether it was taken, what the handler got, and what was answered."""
     hot, sender, got = Hot(), Sender(), []
@@ -81,3 +96,31 @@ def test_what_is_not_as_expected_is_left_to_the_usual_lane(message: str) -> None
 
 def test_a_peer_that_has_not_joined_is_left_to_the_usual_lane() -> None:
     assert played(f'2/pi,["sensor_data_pub_pi",{ROUND}]', sid=None)[0] is False
+
+
+def test_what_is_answered_in_one_turn_goes_out_in_one_write_per_sender_in_order() -> None:
+    hot, told = Hot(), []
+    senders = [Writes(), Writes()]
+    hot.add(SENSOR_DATA_PUB_PI, lambda sid, payload, reply: told.append(reply))
+    for number in range(6):
+        assert hot.take(f'2/pi,{number}["sensor_data_pub_pi",{ROUND}]', senders[number % 2], lambda _: "s1")
+    gevent.sleep(0)
+    for reply in told:
+        reply(Ack(ok=True, code=Code.STORED, id=1))
+    assert [sender.writes for sender in senders] == [[], []]
+    gevent.sleep(0)
+    assert [[len(write) for write in sender.writes] for sender in senders] == [[3], [3]]
+    assert [message.split("[")[0] for message in senders[0].writes[0]] == ["3/pi,0", "3/pi,2", "3/pi,4"]
+
+
+def test_a_sender_that_fails_costs_no_other_its_ack() -> None:
+    hot, told = Hot(), []
+    bad, good = Writes(fails=True), Writes()
+    hot.add(SENSOR_DATA_PUB_PI, lambda sid, payload, reply: told.append(reply))
+    for sender in (bad, good):
+        assert hot.take(f'2/pi,1["sensor_data_pub_pi",{ROUND}]', sender, lambda _: "s1")
+    gevent.sleep(0)
+    for reply in told:
+        reply(Ack(ok=True, code=Code.STORED, id=1))
+    gevent.sleep(0)
+    assert len(good.writes) == 1

@@ -1,5 +1,7 @@
 """The log: each event once, in order, acked after COMMIT."""
 
+import gc
+import weakref
 from collections.abc import Callable
 
 import gevent
@@ -165,6 +167,39 @@ def test_a_callback_is_told_what_a_waiter_would_be(recorder):
     ticket.then(told.append)
     gevent.sleep(0)
     assert [outcome.get().cursor for outcome in told] == [1, 1]
+
+
+def test_a_group_is_told_in_order_and_one_listener_that_fails_costs_no_other_its_word(recorder):
+    told = []
+
+    def fails(_):
+        raise RuntimeError("its own matter")
+
+    tickets = [recorder.offer(event(id_)) for id_ in range(1, 20)]
+    for number, ticket in enumerate(tickets):
+        ticket.then(fails if number == 3 else told.append)
+    tickets[-1].wait()
+    gevent.sleep(0)
+    assert [outcome.get().cursor for outcome in told] == [1, 2, 3, *range(5, 20)]
+
+
+def test_an_event_that_has_been_told_of_goes_without_the_garbage_collector(recorder):
+    class Sender:
+        """Who waits for an ack."""
+
+    sender = Sender()
+    ticket = recorder.offer(event(1))
+    ticket.then(lambda _, who=(sender, ticket): None)
+    gone = weakref.ref(sender)
+    del sender
+    gc.disable()
+    try:
+        ticket.wait()
+        gevent.sleep(0)
+        del ticket
+        assert gone() is None
+    finally:
+        gc.enable()
 
 
 def test_closing_stores_what_was_offered(database, clock):

@@ -138,6 +138,8 @@ class Client:
             if self._gaps.missed(body["since"]):
                 self._ask_again()
         elif self._gaps.take(item) and self._is_news(body):
+            if spec is events.SNAPSHOT_PUB_CLIENT and self._gaps.welcomed():
+                self._ask_again()
             yield item
         if self._gaps.overfull:
             self._link.close()

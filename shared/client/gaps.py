@@ -30,6 +30,8 @@ class Gaps:
         self.cursor = cursor
         """Up to here nothing is missing."""
         self._open = self._again = False
+        self._welcome = True
+        """What came while this client was away is being replayed, as on each connection, until its snapshot comes."""
         self._held: OrderedDict[Key, Item] = OrderedDict()
 
     @property
@@ -40,8 +42,13 @@ class Gaps:
     def missed(self, since: int) -> bool:
         """Something after cursor `since` was left out. Whether to ask for it now: where a replay runs, after that."""
         self.cursor = min(since, since if self.cursor is None else self.cursor)
-        self._open, self._again = True, self._open
+        self._open, self._again = True, self._open or self._welcome
         return not self._again
+
+    def welcomed(self) -> bool:
+        """The snapshot of a connection has come. Whether to ask for what was left out before it."""
+        self._welcome = False
+        return self._open and self.replayed(None)
 
     def take(self, item: Item) -> bool:
         """Whether an event may be told now. A new one is held back while a replay runs; of a replay that had a gap,
@@ -81,6 +88,7 @@ class Gaps:
         """A new connection brings all from the cursor on."""
         self._held.clear()
         self._open = self._again = False
+        self._welcome = True
 
     def _reached(self, cursor: int | None) -> None:
         if cursor:

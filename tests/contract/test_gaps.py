@@ -20,6 +20,7 @@ class Reader:
 
     def __init__(self) -> None:
         self.gaps = Gaps(None)
+        assert not self.gaps.welcomed()
         self.told: list[int] = []
 
     def take(self, item: tuple[Any, Any]) -> None:
@@ -87,6 +88,18 @@ def test_until_all_is_there_the_cursor_stays_where_nothing_is_missing() -> None:
     reader.gaps.begin_anew()
     assert list(reader.gaps.release()) == []
     assert reader.gaps.cursor == 4
+
+
+def test_what_was_left_out_of_a_connections_own_replay_is_asked_for_once_its_snapshot_is_there() -> None:
+    reader = Reader()
+    reader.gaps.begin_anew()
+    reader.take(frame(1, replayed=True))
+    assert not reader.gaps.missed(1)
+    reader.take(frame(5, replayed=True))
+    assert reader.gaps.welcomed()
+    reader.take(frame(7))
+    assert not reader.replay(6)
+    assert reader.told == [1, 2, 3, 4, 5, 6, 7]
 
 
 def test_what_is_held_back_has_a_bound() -> None:

@@ -20,6 +20,7 @@ function page(since?: number) {
     },
     since,
   );
+  gaps.welcomed();
   const frame = (id: number, more: Frame = {}) => gaps.take({ device: "d", stream: "s", id, cursor: id - 1, ...more }, id);
   const again = (id: number) => frame(id, { cursor: id, replayed: true });
   const answer = async (ack: Partial<Ack>) => {
@@ -61,6 +62,21 @@ test("a replay with a gap of its own is asked for once more, from there", async 
   // The store, or the client, leaves out what it has seen.
   expect([...new Set(told)]).toEqual([1, 2, 3, 4, 5]);
   expect(gaps.cursor).toBe(5);
+});
+
+test("what was left out of a connection's own replay is asked for once its snapshot is there", async () => {
+  const { gaps, told, asked, frame, again, answer } = page(3);
+  gaps.beginAnew();
+  again(4);
+  gaps.missed(4);
+  again(9);
+  expect(asked).toEqual([]);
+  gaps.welcomed();
+  expect(asked).toEqual([4]);
+  frame(10);
+  for (const id of [5, 6, 7, 8, 9]) again(id);
+  await answer({ cursor: 9 });
+  expect(told).toEqual([4, 5, 6, 7, 8, 9, 10]);
 });
 
 test("what is missing is asked for again by the next connection, from where nothing is", async () => {

@@ -199,6 +199,7 @@ export class RelayClient {
     const { code, since } = body as Partial<ErrorBody>;
     if (name === EVENTS.ERROR_PUB && code === "missed" && typeof since === "number") this.#gaps.missed(since);
     else this.#gaps.take(body as Frame, () => this.#deliver(name, body));
+    if (name === EVENTS.SNAPSHOT_PUB_CLIENT) this.#gaps.welcomed();
   }
 
   async #replay(since: number): Promise<Ack> {

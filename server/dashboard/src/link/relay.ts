@@ -115,6 +115,7 @@ export class Relay {
     if (told.event === EVENTS.ERROR_PUB && told.body.code === "missed" && typeof told.body.since === "number")
       this.#gaps.missed(told.body.since);
     else this.#gaps.take(told.body as Frame, told);
+    if (told.event === EVENTS.SNAPSHOT_PUB_CLIENT) this.#gaps.welcomed();
   }
 
   #tell(told: Told): void {

@@ -35,6 +35,8 @@ export class Gaps<T> {
   readonly #held = new Map<string, { frame: Frame; item: T }>();
   #open = false;
   #again = false;
+  /** What came while the page was away is being replayed, as on each connection, until its snapshot comes. */
+  #welcome = true;
   #connection = 0;
 
   constructor(ends: Ends<T>, cursor?: number) {
@@ -45,8 +47,14 @@ export class Gaps<T> {
   /** Something after a cursor was left out. */
   missed(since: number): void {
     this.cursor = Math.min(since, this.cursor ?? since);
-    if (this.#open) this.#again = true;
+    if (this.#open || this.#welcome) this.#open = this.#again = true;
     else void this.#heal();
+  }
+
+  /** The snapshot of a connection has come: what was left out before it is asked for. */
+  welcomed(): void {
+    this.#welcome = false;
+    if (this.#open) void this.#heal();
   }
 
   /** A frame came: it is told now, or after what is missing. */
@@ -68,6 +76,7 @@ export class Gaps<T> {
   beginAnew(): void {
     this.#connection += 1;
     this.#open = this.#again = false;
+    this.#welcome = true;
     this.#held.clear();
   }
 

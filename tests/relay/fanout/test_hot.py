@@ -30,12 +30,11 @@ class Sender:
         pass
 
 
-class Writes:
+class Writes(Sender):
     """Who sends; keeps what it was told together."""
 
-    wire: Wire | None = None
-
     def __init__(self, *, fails: bool = False) -> None:
+        super().__init__()
         self.writes: list[tuple[str, ...]] = []
         self._fails = fails
 

@@ -14,7 +14,7 @@ import gevent
 from gevent.pool import Pool
 from gevent.pywsgi import WSGIHandler, WSGIServer
 
-from server.fanout.session import SOCKET
+from server.fanout.session import SOCKET, TARGET
 from server.settings import RelaySettings
 from shared.logs import quiet
 from shared.settings import SettingsError
@@ -54,6 +54,7 @@ class _Patience(WSGIHandler):
     def get_environ(self) -> dict[str, Any]:
         environ: dict[str, Any] = super().get_environ()
         environ[SOCKET] = self.socket
+        environ[TARGET] = self.path
         self.wsgi_input = _Rest(self, self.wsgi_input)  # type: ignore[assignment]  # all that is asked of it
         return environ
 

@@ -40,37 +40,39 @@ def serve(settings: RelaySettings) -> None:
     clock = SystemClock()
     bound = listener.listen(settings)
     settings = msgspec.structs.replace(settings, port=bound.getsockname()[1])
+    stopping = _until_signalled()
     storage: Storage | None
     try:
         storage = Storage.open(settings.database_url(), settings.retention, clock)
     except ClaimTaken:
         if not settings.cluster.redis:
             raise
-        storage = _carry(settings, bound, clock)
+        storage = _carry(settings, bound, clock, stopping)
         if storage is None:
             return
     try:
         _require_tokens(settings, storage.tokens)
-        _run(settings, bound, create_app(settings, storage, clock))
+        _run(settings, bound, create_app(settings, storage, clock), stopping)
     finally:
         storage.close()
 
 
-def _carry(settings: RelaySettings, bound: socket.socket, clock: Clock) -> Storage | None:
+def _carry(settings: RelaySettings, bound: socket.socket, clock: Clock, stopping: Event) -> Storage | None:
     """Carry connections for the primary. Returns the storage once this worker is to be it; None for a signal."""
     from server.worker import Worker
 
     worker = Worker(settings, clock, _address(bound))
-    stopping = _until_signalled()
+    # Set when it carries no more; `stopping` says that the process is to end, also when another role comes next.
+    carried = Event()
     server = listener.http_server(bound.dup(), worker.flask, settings.limits.connections)
-    owned = _owned((_SWEEP_S, worker.carrier.tick), stopping=stopping)
+    owned = _owned((_SWEEP_S, worker.carrier.tick), stopping=carried)
     server.start()
     worker.carrier.start()
     log.info("worker ready: url=%s version=%s", _address(bound), VERSION)
     _collect_less()
     sdnotify.notify("READY=1")
     storage, told = None, ""
-    while storage is None and not stopping.wait(_LOOK_S):
+    while storage is None and not (stopping.is_set() or carried.wait(_LOOK_S)):
         if worker.carrier.alone_s < _ALONE_S:
             told = ""
             continue
@@ -81,7 +83,7 @@ def _carry(settings: RelaySettings, bound: socket.socket, clock: Clock) -> Stora
                 told = why
                 log.info("no primary to be found, and this worker cannot be it: %s", why)
     log.info("worker stops" if storage is None else "this worker is the primary from now on")
-    stopping.set()
+    carried.set()
     server.close()
     worker.carrier.stop()
     server.stop(timeout=_STOP_S)
@@ -89,10 +91,9 @@ def _carry(settings: RelaySettings, bound: socket.socket, clock: Clock) -> Stora
     return storage
 
 
-def _run(settings: RelaySettings, bound: socket.socket, relay: Relay) -> None:
+def _run(settings: RelaySettings, bound: socket.socket, relay: Relay, stopping: Event) -> None:
     """Serve until a signal comes. Raises `SystemExit` when a task has died."""
     server = listener.http_server(bound, relay.flask, settings.limits.connections)
-    stopping = _until_signalled()
     owned = _owned(
         (_TICK_S, relay.tick),
         (_SWEEP_S, relay.sweep),

@@ -216,6 +216,7 @@ def load(file: Path | None, environ: Mapping[str, str] = os.environ) -> RelaySet
         raise SettingsError(
             "host", loaded.host, "demo mode is open to everyone who can reach it; use 127.0.0.1, or tokens without demo"
         )
+    _require_private(loaded)
     if loaded.cluster.redis and not find_spec("redis"):
         raise SettingsError("cluster.redis", "…", "its library is missing: pip install 'breathlight[scale]'")
     if loaded.cluster.redis and loaded.fanout is Fanout.STOCK:
@@ -239,6 +240,18 @@ def secret(file: str | None, setting: str) -> str | None:
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "no text"
         raise SettingsError(setting, file, f"cannot be read ({why})") from None
+
+
+def _require_private(settings: RelaySettings) -> None:
+    """Tokens cross the queue, and HTTP between workers, as they cross the listener. Raises `SettingsError`."""
+    for name, url, safe in (
+        ("cluster.redis", settings.cluster.redis, ("rediss", "unix")),
+        ("cluster.address", settings.cluster.address, ()),
+    ):
+        parts = urlsplit(url)
+        if url and parts.scheme not in safe and not is_loopback(parts.hostname or "") and not settings.insecure_lan:
+            remedy = "tokens would cross the network unencrypted; use 127.0.0.1, or accept it with --insecure-lan"
+            raise SettingsError(name, f"{parts.scheme}://…{parts.hostname}", remedy)
 
 
 def is_loopback(host: str) -> bool:

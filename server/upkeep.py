@@ -47,20 +47,20 @@ class Upkeep:
 
 
 def open_database(url: str, clock: Clock) -> Database:
-    """Open the database; one that was found damaged is first replaced by what can be saved of it.
+    """Open the database as its one writer; one that was found damaged is first replaced by what can be saved of it.
 
     Raises `SettingsError`.
     """
     path = dialect_of(url).path
     if path is None:
-        return Database.open(url, progress=logged())
+        return Database.open(url, progress=logged(), claims=True)
     _mend(path, clock, check=False)
     try:
-        return Database.open(url, progress=logged())
+        return Database.open(url, progress=logged(), claims=True)
     except SettingsError:
         if not _mend(path, clock, check=True):
             raise
-    return Database.open(url, progress=logged())
+    return Database.open(url, progress=logged(), claims=True)
 
 
 def logged() -> Progress:

@@ -9,6 +9,7 @@ import msgspec
 
 from server.cluster.link import Broken, Link
 from server.cluster.messages import (
+    PROTOCOL,
     Cast,
     Closed,
     Drain,
@@ -135,15 +136,16 @@ class Carrier:
             if not isinstance(first, Welcome):
                 return
             self._link = Link(self._id, envelope.link, self._post, soon, self._clock)
+        link = self._link
         try:
-            if envelope.link != self._link.name:
+            if envelope.link != link.name:
                 return
-            for word in self._link.take(envelope):
-                self._took(word)
+            for word in link.take(envelope):
+                self._took(link, word)
         except Broken as why:
             self._break(str(why))
 
-    def _took(self, word: Word) -> None:
+    def _took(self, link: Link, word: Word) -> None:
         port = self.carriage
         match word:
             case Cast(rooms, skip, data):
@@ -157,7 +159,7 @@ class Carrier:
             case Reading(sid, on):
                 port.read(sid, on=on)
             case Drain(sid, token):
-                gevent.spawn(self._drain, sid, token)
+                gevent.spawn(self._drain, link, sid, token)
             case Closed(sid):
                 port.end(sid)
             case Welcome(address):
@@ -180,16 +182,15 @@ class Carrier:
             losses=self.losses,
         )
 
-    def _drain(self, sid: str, token: int) -> None:
-        there = self.carriage.drained(sid)
-        if self._link is not None:
-            self._link.put(Drained(token, there))
+    def _drain(self, link: Link, sid: str, token: int) -> None:
+        # On the link that asked: another one has its own tokens, and a closed one says nothing.
+        link.put(Drained(token, self.carriage.drained(sid)))
 
     def _join(self) -> None:
         now_s = monotonic_s(self._clock)
-        if self._queue.up and now_s - self._joined_s >= _JOIN_AGAIN_S:
+        if self._link is None and self._queue.up and now_s - self._joined_s >= _JOIN_AGAIN_S:
             self._joined_s = now_s
-            self._say("", Join(self.name))
+            self._say("", Join(self.name, PROTOCOL))
 
     def _break(self, why: str) -> None:
         """Nothing of what these connections say or hear is sure any more. Their peers know what to do."""
@@ -199,7 +200,6 @@ class Carrier:
         self._link.close()
         self._link = self.address = None
         self._lost_s = monotonic_s(self._clock)
-        self._joined_s = float("-inf")
         self.losses += 1
         self.carriage.shut()
 

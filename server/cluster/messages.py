@@ -8,6 +8,9 @@ from msgspec import Meta, Struct
 from server.fanout.far import Room
 from server.fanout.slow import Lag
 
+PROTOCOL = 1
+"""To be counted up with every change of a word: workers that do not understand each other do not work together."""
+
 Sid = str
 """An Engine.IO session."""
 
@@ -85,6 +88,8 @@ class Join(_Word, frozen=True, array_like=True, gc=False, tag=10):
     """A worker wants to carry connections. It has none yet."""
 
     name: str
+    protocol: int = 0
+    """Whose words it knows: `PROTOCOL`. This word alone stays as it is."""
 
 
 class Welcome(_Word, frozen=True, array_like=True, gc=False, tag=11):

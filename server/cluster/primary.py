@@ -11,6 +11,7 @@ from gevent.event import AsyncResult
 
 from server.cluster.link import Broken, Link
 from server.cluster.messages import (
+    PROTOCOL,
     Cast,
     Closed,
     Drain,
@@ -161,6 +162,8 @@ class Primary:
         self._address = ""
         self._queue = Queue(settings, CHANNEL, None, self)
         self._carriers: dict[str, Remote] = {}
+        self._strangers: set[str] = set()
+        self._stopping = False
         self.losses = 0
         """Links that broke, and their connections with them."""
 
@@ -183,6 +186,7 @@ class Primary:
 
     def stop(self) -> None:
         """Tell them that it is over."""
+        self._stopping = True
         for carrier in tuple(self._carriers.values()):
             self._tell(carrier.link.worker, carrier.link.name, Over())
             carrier.close()
@@ -215,8 +219,14 @@ class Primary:
         except msgspec.MsgspecError as error:
             log.warning("not understood, is another version running? %s", error)
             return
-        if envelope.words and isinstance(envelope.words[0], Join):
-            self._joined(envelope.worker, envelope.words[0].name)
+        if self._stopping:
+            return
+        if envelope.words and isinstance(join := envelope.words[0], Join):
+            if join.protocol == PROTOCOL:
+                self._joined(envelope.worker, join.name)
+            elif join.name not in self._strangers:
+                self._strangers.add(join.name)
+                log.warning("a worker of another version cannot carry connections: name=%s", join.name)
             return
         carrier = self._carriers.get(envelope.worker)
         if carrier is None or carrier.link.name != envelope.link:

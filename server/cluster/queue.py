@@ -86,6 +86,9 @@ class Queue:
                 self._serve()
             except (redis.RedisError, OSError) as error:
                 self._say(f"{type(error).__name__}: {error}")
+            except Exception:
+                # A fault of ours costs the links, as a loss would, and not the worker.
+                log.exception("message queue failed")
             if self.up:
                 self.up = False
                 self.losses += 1
@@ -140,9 +143,9 @@ class Queue:
             self._wake.clear()
 
     def _drain(self) -> None:
-        if self._waiting_bytes > _MOST_BYTES:
-            raise redis.ConnectionError(f"{self._waiting_bytes} bytes wait: it does not follow")
         while self._waiting:
+            if self._waiting_bytes > _MOST_BYTES:
+                raise redis.ConnectionError(f"{self._waiting_bytes} bytes wait: it does not follow")
             pipeline = self._client.pipeline(transaction=False)
             for _ in range(min(len(self._waiting), _TOGETHER)):
                 channel, data = self._waiting.popleft()

@@ -13,7 +13,7 @@ from server.doors.guard import Connection, Guard, Handler, Tell
 from server.doors.welcome import serve
 from server.fanout.arduino import is_esp32
 from server.fanout.port import Port
-from server.security.front import FROM_DISK
+from server.security.front import is_from_disk
 from server.security.identity import Gatekeeper, Identity, Role, token_from
 from shared.contract.payloads import DeviceId, Payload, Text, parse
 from shared.contract.spec import EventSpec, Namespace
@@ -68,7 +68,7 @@ class RootDoor:
 
     def _connect(self, sid: str, environ: Mapping[str, Any], auth: object) -> None:
         hello = parse(RootHello, auth or {})
-        if environ.get("HTTP_ORIGIN") == FROM_DISK and not self._from_device(environ):
+        if is_from_disk(environ) and not self._from_device(environ):
             # Another worker may have let it in so far: it knows no tokens.
             raise Refusal(Code.ORIGIN_REFUSED)
         kind = parse_qs(str(environ.get("QUERY_STRING", ""))).get("type", [None])[0]

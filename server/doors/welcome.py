@@ -7,7 +7,7 @@ from typing import Any
 from socketio.exceptions import ConnectionRefusedError as Refused
 
 from server.fanout.port import Port
-from server.security.front import FROM_DISK
+from server.security.front import is_from_disk
 from shared.contract.payloads import Ack
 from shared.contract.spec import Namespace
 from shared.errors import Code, Refusal
@@ -22,7 +22,7 @@ def serve(port: Port, namespace: Namespace, connect: Connect, disconnect: Callab
 
     def on_connect(sid: str, environ: Mapping[str, Any], auth: object = None) -> None:
         try:
-            if namespace is not Namespace.ROOT and environ.get("HTTP_ORIGIN") == FROM_DISK:
+            if namespace is not Namespace.ROOT and is_from_disk(environ):
                 raise Refusal(Code.ORIGIN_REFUSED)
             connect(sid, environ, auth)
         except Refusal as refusal:

@@ -11,7 +11,7 @@ from server.fanout import slow
 from server.fanout.audiences import Audiences
 from server.fanout.far import Data, Far, Room
 from server.fanout.outgoing import Outgoing
-from server.fanout.port import HEAD, Port
+from server.fanout.port import HEAD, Port, is_message
 from server.fanout.session import KEPT, Session
 from server.settings import Fanout, LimitSettings
 from shared.clock import Clock
@@ -21,6 +21,9 @@ from shared.wire import StrictJson
 
 _EVENT = re.compile(r'[25](?:\d{1,9}-)?(?P<namespace>/[^,]*)?,?\d{0,15}(?P<list>\["(?P<name>[^"\\]+)")')
 """Of what was encoded: an event, its namespace and its name."""
+
+_SENSELESS = "?"
+"""No message of Socket.IO: what is none of Engine.IO either crosses as this, and is refused like it."""
 
 
 class Passenger(Protocol):
@@ -62,7 +65,7 @@ class Carriage(Port):
     def say(self, sid: str, data: Data) -> None:
         """See `Carrier`."""
         session = self._server.eio.sockets.get(sid)
-        if session is None:
+        if session is None or session.closed:
             return
         if isinstance(data, str) and data[:1] == "0" and (head := HEAD.match(data)) is not None:
             # It may be told in its namespace why it is closed.
@@ -81,7 +84,8 @@ class Carriage(Port):
 
     def put_in(self, room: Room, sid: str) -> None:
         """See `Carrier`."""
-        if sid in self._server.eio.sockets:
+        session = self._server.eio.sockets.get(sid)
+        if session is not None and not session.closed:
             self._rooms[room][sid] = None
             self._rooms_of[sid].add(room)
             self._audiences.changed(room)
@@ -136,8 +140,8 @@ class Carriage(Port):
         self._server.environ.pop(eio_sid, None)
         self._passenger.closed(eio_sid)
 
-    def _message(self, eio_sid: str, data: Data) -> None:
-        self._passenger.message(eio_sid, data)
+    def _message(self, eio_sid: str, data: Any) -> None:
+        self._passenger.message(eio_sid, data if is_message(data) else _SENSELESS)
 
     def _taken_at_once(self, connection: Session | Far, message: str) -> bool:
         self._passenger.message(connection.sid, message)

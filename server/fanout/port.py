@@ -195,7 +195,7 @@ class Port(Connections):
         self._opened(eio_sid, environ)
         return far
 
-    def _message(self, eio_sid: str, data: str | bytes) -> None:
+    def _message(self, eio_sid: str, data: Any) -> None:
         """One Engine.IO message: what is addressed goes to the packet class, which refuses what is no event.
 
         The rest would be dropped without a word: it is told to every namespace that its sender has joined.
@@ -212,7 +212,7 @@ class Port(Connections):
         if isinstance(data, bytes):
             self.refused_binary += 1
             code = Code.BINARY_REFUSED
-        elif (head := HEAD.match(data)) is None:
+        elif not is_message(data) or (head := HEAD.match(data)) is None:
             code = Code.MALFORMED
         elif head["kind"] in "01" or any((head["namespace"] or "/") == joined for joined, _ in self._joined(eio_sid)):
             self._deliver(eio_sid, data)
@@ -231,6 +231,17 @@ class Port(Connections):
     def _taken_at_once(self, connection: Session | Far, message: str) -> bool:
         find = self._server.manager.sid_from_eio_sid
         return self._hot.take(message, connection, lambda namespace: find(connection.sid, namespace))
+
+
+def is_message(data: object) -> bool:
+    """Whether it is what it should be. The library decodes a long poll's message that looks like JSON."""
+    if isinstance(data, str):
+        try:
+            data.encode()
+        except UnicodeEncodeError:
+            return False
+        return True
+    return isinstance(data, bytes)
 
 
 assert FRAME_BYTES >= 4 * MAX_EVENT_CHARS  # noqa: S101  # an event of any characters fits one frame

@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 
 SOCKET = "server.socket"
 """Where the listener puts a request's socket into its environ, to be taken over."""
+TARGET = "server.target"
+"""Where the listener puts what a request asks for, as it came: WSGI knows it decoded."""
 KEPT = (
     "REMOTE_ADDR",
     "QUERY_STRING",

@@ -5,7 +5,7 @@ relay through a name that its owner resolves to 127.0.0.1 (DNS rebinding).
 """
 
 import io
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -87,7 +87,7 @@ class Front:
     def _check_origin(self, environ: dict[str, Any]) -> None:
         origin = str(environ.get("HTTP_ORIGIN", "")).lower()
         own = f"{environ.get('wsgi.url_scheme', 'http')}://{environ.get('HTTP_HOST', '')}".lower()
-        if origin == FROM_DISK and self._from_device(environ):
+        if is_from_disk(environ) and self._from_device(environ):
             return
         if origin and origin != own and origin not in self._origins:
             raise Refusal(Code.ORIGIN_REFUSED, f"{origin[:100]!r} is neither this relay nor in allowed_origins")
@@ -107,6 +107,11 @@ class Front:
         except (TimeoutError, OSError):
             raise Refusal(Code.UNAVAILABLE, "the body did not arrive in time") from None
         environ["wsgi.input"] = io.BytesIO(body)
+
+
+def is_from_disk(environ: Mapping[str, Any]) -> bool:
+    """Whether a request says that it comes from no web page: see `FROM_DISK`."""
+    return str(environ.get("HTTP_ORIGIN", "")).lower() == FROM_DISK
 
 
 def proxied(app: Wsgi, *, behind_proxy: bool) -> Any:

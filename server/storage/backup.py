@@ -189,7 +189,7 @@ def _dump(database: Database, part: Path, progress: Progress) -> Counts:
 def _restore_dump(backup: Path, url: str, progress: Progress) -> Counts:
     database = Database.open(url)
     try:
-        claim = database.on_writer(lambda link: link.direct(database.dialect.claim))
+        claim = database.claim()
         highest = database.read(highest_given)
         with dump.scratch(database.dialect) as scratch:
             dump.read(scratch, backup)

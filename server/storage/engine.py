@@ -10,7 +10,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from server.storage import migrate
 from server.storage.bridge import Crew, NativeThread, Outcome, from_thread
-from server.storage.dialect import Dialect
+from server.storage.dialect import Claim, Dialect
 from server.storage.failures import Damaged, DatabaseFailed, KeyTaken, RowRefused
 from server.storage.sqlite import Sqlite
 from shared.settings import SettingsError
@@ -93,16 +93,20 @@ class Database:
         self.dialect = dialect
         self._writer = self.thread(writes=True)
         self._readers = Crew([self.thread(writes=False) for _ in range(readers)])
+        self._claim: Claim | None = None
 
     @classmethod
-    def open(cls, url: str, *, readers: int = 2, progress: Progress = silent) -> "Database":
+    def open(cls, url: str, *, readers: int = 2, progress: Progress = silent, claims: bool = False) -> "Database":
         """Open the database at `url` and bring its schema to this program's version.
 
-        `sqlite:////path/relay.db` or `postgresql+psycopg://user:password@host/name`. Raises `SettingsError` when the
-        URL is wrong, the database cannot be reached, or its schema is newer than this program.
+        `sqlite:////path/relay.db` or `postgresql+psycopg://user:password@host/name`. `claims`: become its one writer
+        first, so that nothing is migrated under another one. Raises `SettingsError` when the URL is wrong, the database
+        cannot be reached, another process writes it, or its schema is newer than this program.
         """
         database = cls(dialect_of(url), readers)
         try:
+            if claims:
+                database._claim = database.claim()
             database.migrate(progress)
         except BaseException as error:
             database.close()
@@ -110,6 +114,11 @@ class Database:
                 raise SettingsError("database", database.dialect.where, error.reason) from None
             raise
         return database
+
+    def claim(self) -> Claim:
+        """Become the one writer, or take over what `open` has claimed. Raises `ClaimTaken` and `DatabaseFailed`."""
+        claim, self._claim = self._claim, None
+        return claim or self._writer.call(lambda link: link.direct(self.dialect.claim))
 
     def migrate(self, progress: Progress = silent) -> None:
         """Bring the schema to this program's version."""
@@ -146,6 +155,8 @@ class Database:
 
     def close(self) -> None:
         """Finish what runs and close every connection. Idempotent."""
+        if self._claim is not None:
+            self._claim.release()
         self._readers.close()
         self._writer.close()
 

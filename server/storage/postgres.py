@@ -16,7 +16,11 @@ _CONNECT_S = 5
 _SCHEMA_LOCK = 0x42_4C_53_43
 _WRITER_LOCK = 0x42_4C_57_52
 """Keys of advisory locks."""
-_OPTIONS = "-c synchronous_commit=on -c statement_timeout=0 -c lock_timeout=10s -c timezone=UTC"
+_OPTIONS = (
+    "-c synchronous_commit=on -c statement_timeout=0 -c lock_timeout=10s -c timezone=UTC "
+    # The server must learn within seconds that our machine is gone: until then nobody else can be the one writer.
+    "-c tcp_keepalives_idle=3 -c tcp_keepalives_interval=1 -c tcp_keepalives_count=3"
+)
 
 _TAKE_IN = """
 WITH new_events AS (

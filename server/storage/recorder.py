@@ -107,7 +107,7 @@ class Recorder:
 
         Raises `SettingsError` where another process is, and `DatabaseFailed`.
         """
-        claim = database.on_writer(lambda link: link.direct(database.dialect.claim))
+        claim = database.claim()
         recorder = cls(database, clock, claim, limits)
         try:
             recorder._take_over(database.on_writer(recorder._load))

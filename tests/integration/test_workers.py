@@ -1,5 +1,6 @@
 """Several workers behind the real nginx, with a real Redis: to everybody outside they are one relay."""
 
+import http.client
 import json
 import os
 import re
@@ -8,17 +9,20 @@ import subprocess
 import sys
 import textwrap
 import threading
+import time
 import tomllib
 import urllib.request
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
+import redis as redis_client
 from websocket import WebSocketException
 
+from server.cluster.messages import Envelope, Over, encode
 from server.settings import RelaySettings
 from shared.client import Client
 from shared.contract.payloads import ClientSensorData, CommandState
@@ -325,3 +329,78 @@ def test_the_page_about_it_is_true(tmp_path: Path) -> None:
         assert '"role":"worker"' in answer.stdout
         running[0].send_signal(signal.SIGINT)
         wait_for("it has taken over", lambda: _role(second) == "primary", 60)
+
+
+def _poll(url: str, text: str) -> None:
+    """Begin a long poll, and send `text` as the body of one POST."""
+    opened = urllib.request.urlopen(f"{url}/socket.io/?EIO=4&transport=polling", timeout=10).read().decode()
+    where = f"{url}/socket.io/?EIO=4&transport=polling&sid={json.loads(opened[1:])['sid']}"
+    request = urllib.request.Request(where, data=text.encode("utf-8", "surrogatepass"), method="POST")
+    with suppress(OSError):
+        urllib.request.urlopen(request, timeout=10).read()
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["40/client,\x1e1", "4[123456789012345678901234567890]", '4"\\ud800"', '4{"a":1}', "4", "b4AA==", "9"],
+)
+def test_what_makes_no_sense_costs_a_worker_nothing(text: str, senseless: Site) -> None:
+    port = senseless.carriers[0]
+    with RawClient(f"http://127.0.0.1:{port}", "/client") as page:
+        page.event("snapshot_pub_client")
+        for _ in range(3):
+            _poll(f"http://127.0.0.1:{port}", text)
+        with RawClient(f"http://127.0.0.1:{port}", "/client") as another:
+            another.event("snapshot_pub_client")
+        # The first one is still there: nobody's link broke.
+        assert page.call("replay_request_client", {"since": 0})[0]["ok"]
+    assert senseless.whole()
+
+
+@pytest.fixture(scope="module")
+def senseless(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    with site(tmp_path_factory.mktemp("senseless")) as here:
+        yield here
+
+
+def test_a_word_that_comes_late_starts_no_storm(senseless: Site) -> None:
+    def lost() -> float:
+        metrics = senseless.workers[senseless.primary].get("/metrics")
+        return float(re.findall(r"^breathlight_workers_lost (\S+)", metrics, re.M)[0])
+
+    before = lost()
+    with redis_client.Redis.from_url(senseless.redis.url) as client:
+        # As if a primary had begun, and twice.
+        for _ in range(2):
+            client.publish("breathlight:workers", encode(Envelope("", "", 0, (Over(),))))
+    time.sleep(3)
+    wait_for("the workers have found each other", senseless.whole)
+    assert lost() - before <= 6
+
+
+def test_a_request_reaches_the_primary_as_it_came(senseless: Site) -> None:
+    primary, carrier = senseless.primary, senseless.carriers[0]
+    for method, target in (
+        ("GET", "/api/devices/k%C3%BC"),
+        ("GET", "/api/devices/a%252Db"),
+        ("GET", "/api/devices?x=%FF"),
+        ("HEAD", "/api/devices"),
+        ("POST", "/api/devices/nobody/commands"),
+        ("DELETE", "/api/session"),
+        ("GET", "/nothing"),
+    ):
+        answers = []
+        for port in (primary, carrier):
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+            connection.request(method, target, body=b'{"action": "off"}' if method == "POST" else None)
+            answer = connection.getresponse()
+            kept = {name: value for name, value in answer.getheaders() if name not in ("Date", "Content-Length")}
+            answers.append((answer.status, kept, re.sub(rb'"at":"[^"]*"', b"", answer.read())))
+            connection.close()
+        assert answers[0] == answers[1], target
+
+
+def test_who_says_that_he_is_a_worker_keeps_nobody_off(senseless: Site) -> None:
+    request = urllib.request.Request(f"{senseless.url}/api/session", headers={"X-Breathlight-Worker": "x"})
+    for _ in range(6):
+        assert json.load(urllib.request.urlopen(request, timeout=10))["name"] == "demo"

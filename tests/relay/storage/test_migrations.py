@@ -9,6 +9,7 @@ from sqlalchemy import text
 
 from server.storage import migrate
 from server.storage.engine import Database, dialect_of
+from server.storage.failures import DatabaseFailed
 from server.storage.recorder import Recorder
 from server.storage.tables import metadata
 from shared.settings import SettingsError
@@ -148,3 +149,15 @@ def test_a_file_that_is_no_database_is_refused(tmp_path):
     path.write_text("this is a shopping list\n" * 100)
     with pytest.raises(SettingsError, match="not a database"):
         Database.open(f"sqlite:///{path}")
+
+
+def test_nothing_is_migrated_under_another_writer(url, later):
+    writer = Database.open(url, claims=True)
+    later()
+    with pytest.raises(SettingsError, match="another relay writes it"):
+        Database.open(url, claims=True)
+    # A column that is there now would have been given values.
+    with pytest.raises(DatabaseFailed, match="colour"):
+        writer.read(lambda connection: connection.execute(text("SELECT colour FROM devices")))
+    writer.close()
+    Database.open(url, claims=True).close()

@@ -1,7 +1,6 @@
 """A worker that carries connections for the primary, from when it is welcome until the link breaks."""
 
 import logging
-import secrets
 from typing import Any
 
 import gevent
@@ -35,6 +34,7 @@ from server.fanout.carriage import Carriage
 from server.fanout.far import Data
 from server.settings import RelaySettings
 from shared.clock import Clock, monotonic_s
+from shared.ids import new_id
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ class Carrier:
         """`name` is how people know this worker. Raises `SettingsError`."""
         self.name = name
         self._clock = clock
-        self._id = secrets.token_urlsafe(9)
+        self._id = new_id()
         self.carriage = Carriage(settings.limits, clock, self, settings.route())
         self._queue = Queue(settings.cluster, channel_of(self._id), EVERYBODY, self)
         self._link: Link | None = None

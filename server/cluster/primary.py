@@ -2,7 +2,6 @@
 
 import itertools
 import logging
-import secrets
 from collections.abc import Callable, Iterator, Sequence
 
 import gevent
@@ -37,6 +36,7 @@ from server.fanout.port import Port
 from server.fanout.slow import Lag
 from server.settings import ClusterSettings
 from shared.clock import Clock
+from shared.ids import new_id
 
 log = logging.getLogger(__name__)
 
@@ -249,7 +249,7 @@ class Primary:
         channel = channel_of(worker)
         link = Link(
             worker,
-            secrets.token_urlsafe(6),
+            new_id(),
             lambda envelope: self._queue.publish(channel, encode(envelope)),
             soon,
             self._clock,

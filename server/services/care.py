@@ -1,7 +1,6 @@
 """Care for agents from afar: their settings, log level, restart and diagnostics. One question, one answer."""
 
 import logging
-import secrets
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +14,7 @@ from server.storage.profiles import ProfileStore
 from shared.contract.events import CARE_PUBLISH_SERVER
 from shared.contract.payloads import Ack, CareAction, CareReport, CareRequest
 from shared.errors import Code, Refusal
+from shared.ids import new_id
 from shared.wire import StrictJson
 
 log = logging.getLogger(__name__)
@@ -39,7 +39,7 @@ class Care:
         """
         device = self._registry.get(name)
         session = _session(device)
-        request = CareRequest.build(request=secrets.token_urlsafe(12), action=action, **fields)
+        request = CareRequest.build(request=new_id(), action=action, **fields)
         answer: AsyncResult[CareReport] = AsyncResult()
         self._waiting[request.request] = (name, answer)
         try:

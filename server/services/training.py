@@ -1,7 +1,6 @@
 """Training from afar: a device is asked once, and says at once whether it begins; how it goes on it tells everybody."""
 
 import logging
-import secrets
 
 import msgspec
 from gevent import Timeout
@@ -13,6 +12,7 @@ from server.storage.profiles import ProfileStore
 from shared.contract.events import MODEL_TRAIN_PUBLISH_SERVER
 from shared.contract.payloads import Ack, TrainCommand
 from shared.errors import Code, Refusal
+from shared.ids import new_id
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ class Training:
         device has nothing to train, `device_offline`, `queue_full`, `busy`, `no_answer`.
         """
         session = _session(self._registry.get(name))
-        command = secrets.token_urlsafe(12)
+        command = new_id()
         answer: AsyncResult[object] = AsyncResult()
         self._broadcast.to_device(MODEL_TRAIN_PUBLISH_SERVER, TrainCommand.build(command=command), session, answer.set)
         try:

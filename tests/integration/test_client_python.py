@@ -156,7 +156,8 @@ def test_a_reader_that_is_slow_misses_nothing(tmp_path: Path, monkeypatch: pytes
                 device.call("sensor_data_pub_pi", {**ROUND, "id": number})
             wait_for("it is full", lambda: not client.connected)
             seen: list[int] = []
-            for event in client.events(timeout_s=5):
+            # It is given up again and again, and waits longer each time that this happens before it has begun.
+            for event in client.events(timeout_s=30):
                 seen += rounds([event])
                 if len(seen) == 40:
                     break

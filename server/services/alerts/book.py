@@ -1,6 +1,5 @@
 """The alerts that are not closed: made, changed and found here, and every change is told."""
 
-import secrets
 from collections.abc import Callable
 
 import msgspec
@@ -11,6 +10,7 @@ from server.services.alerts.watch import Watch
 from shared.clock import Clock, iso_utc, monotonic_s
 from shared.contract.payloads import Alert, AlertState, Severity
 from shared.errors import Code, Refusal
+from shared.ids import new_id
 
 Tell = Callable[[Alert, Rule | None], None]
 """Gets each alert at each change, with its rule; None for the site's."""
@@ -51,7 +51,7 @@ class Book:
         """Open an alert at a device."""
         rule = watch.rule
         alert = Alert.build(
-            alert=secrets.token_urlsafe(9),
+            alert=new_id(),
             rule=rule.name,
             device=watch.device,
             severity=rule.severity,
@@ -67,7 +67,7 @@ class Book:
     def open_site(self, gone: int, of: int, window_s: float) -> None:
         """Open the alert of the site."""
         self.site = Alert.build(
-            alert=secrets.token_urlsafe(9),
+            alert=new_id(),
             rule=SITE,
             severity=Severity.CRITICAL,
             state=AlertState.OPEN,

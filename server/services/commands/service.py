@@ -7,7 +7,6 @@ caller ◀── result (committed) ◀── outcome of all it awaits ◀──
 
 import json
 import logging
-import secrets
 from collections.abc import Callable, Iterable
 
 import msgspec
@@ -36,6 +35,7 @@ from shared.contract.payloads import (
     CommandState,
 )
 from shared.errors import Code, Refusal
+from shared.ids import new_id
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +79,7 @@ class Commands:
         Raises `Refusal` when it names nobody or nothing of theirs, and with `unavailable` when it cannot be recorded.
         """
         self.ledger.require_room()
-        command = secrets.token_urlsafe(12)
+        command = new_id()
         entries = [self._enter(command, device, request, by, cause) for device in targets(self._registry, request)]
         try:
             self.ledger.keep(entries).wait()

@@ -69,7 +69,7 @@ def _carry(settings: RelaySettings, bound: socket.socket, clock: Clock, stopping
     server.start()
     worker.carrier.start()
     log.info("worker ready: url=%s version=%s", _address(bound), VERSION)
-    _collect_less()
+    collect_less()
     sdnotify.notify("READY=1")
     storage, told = None, ""
     while storage is None and not (stopping.is_set() or carried.wait(_LOOK_S)):
@@ -107,7 +107,7 @@ def _run(settings: RelaySettings, bound: socket.socket, relay: Relay, stopping: 
     if relay.primary is not None:
         relay.primary.start(settings.cluster.address or _address(bound))
     log.info("relay ready: url=%s version=%s demo=%s", _address(bound), VERSION, settings.demo)
-    _collect_less()
+    collect_less()
     sdnotify.notify("READY=1")
     stopping.wait()
     log.info("relay stops")
@@ -125,9 +125,12 @@ def _run(settings: RelaySettings, bound: socket.socket, relay: Relay, stopping: 
     _join(owned)
 
 
-def _collect_less() -> None:
-    # What is there now stays. What comes with an event goes with it, so little is left to be collected, and to look
-    # for it in everything that is on its way would cost more than all the rest.
+def collect_less() -> None:
+    """Look for garbage less often.
+
+    What is there now stays. What comes with an event goes with it, so little is left to be collected, and to look for
+    it in everything that is on its way would cost more than all the rest.
+    """
     gc.collect()
     gc.freeze()
     gc.set_threshold(_GC_OBJECTS)

@@ -61,10 +61,18 @@ class _Run:
 class Batch:
     """Frames on their way to many."""
 
-    def __init__(self, encode: Callable[[Iterable[Any]], bytes], soon: Callable[[Callable[[], None]], Any]) -> None:
-        """`encode` makes websocket frames of packets; `soon` calls back in the hub, after what already waits there."""
+    def __init__(
+        self,
+        encode: Callable[[Iterable[Any]], bytes],
+        soon: Callable[[Callable[[], None]], Any],
+        later: Callable[[Callable[[], None]], Any],
+    ) -> None:
+        """`encode` makes websocket frames of packets. `soon` calls back in the hub, after what already waits there;
+        `later` after what has come in by then has been served too.
+        """
         self._encode = encode
         self._soon = soon
+        self._later = later
         self._runs: deque[_Run] = deque()
         self._scheduled = False
         self.epoch = Epoch()
@@ -102,7 +110,7 @@ class Batch:
             self._slice()
         if self._runs:
             self._scheduled = True
-            self._soon(self._pump)
+            self._later(self._pump)
 
     def _slice(self) -> None:
         run = self._runs[0]

@@ -54,7 +54,8 @@ class Port(Connections):
         """The ids of its connections begin with `route`, by which a proxy in front finds this worker among others."""
         refuse_gevent_websocket()
         self._direct = fanout is Fanout.DIRECT and direct_is_known()
-        self._batch = Batch(session.frames, lambda call: gevent.get_hub().loop.run_callback(call))
+        self._batch = Batch(session.frames, lambda call: gevent.get_hub().loop.run_callback(call), self._after_io)
+        self._timer: Any = None
         self._path: Path | None = None
         self._hot = Hot()
         super().__init__(limits, clock)
@@ -221,6 +222,12 @@ class Port(Connections):
             code = Code.UNAUTHENTICATED
         for namespace, sid in self._joined(eio_sid):
             self.emit(ERROR_PUB[namespace], told(code), [sid])
+
+    def _after_io(self, call: Callable[[], None]) -> None:
+        """Call in the hub's next round. Its callbacks alone would follow each other without a look at what comes in."""
+        if self._timer is None:
+            self._timer = gevent.get_hub().loop.timer(0.0)
+        self._timer.start(call)
 
     def _adopt(self, eio_sid: str, environ: dict[str, Any]) -> Any:
         """A connection begins on the direct path."""

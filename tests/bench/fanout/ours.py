@@ -21,6 +21,7 @@ from server.cluster.carrier import Carrier  # noqa: E402
 from server.cluster.primary import Primary  # noqa: E402
 from server.fanout.broadcast import EVERY_PAGE  # noqa: E402
 from server.fanout.port import Port  # noqa: E402
+from server.run import collect_less  # noqa: E402
 from server.settings import ClusterSettings, Fanout, LimitSettings, RelaySettings  # noqa: E402
 from shared.clock import SystemClock  # noqa: E402
 from shared.contract.events import (  # noqa: E402
@@ -93,6 +94,8 @@ def attached(port: Port) -> Flask:
 def served(flask: Flask, bound: socket.socket, *tend: Callable[[], None]) -> None:
     """Listen, say where, and do what is to be done every second."""
     listener.http_server(bound, flask, 20_000).start()
+    # As the relay does it.
+    collect_less()
     print(f"port {bound.getsockname()[1]}", flush=True)
 
     def sweep() -> None:

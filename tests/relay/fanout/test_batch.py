@@ -80,7 +80,7 @@ def packet(text: str) -> Packet:
 
 def build() -> tuple[Hub, Batch]:
     hub = Hub()
-    return hub, Batch(encode, hub.soon)
+    return hub, Batch(encode, hub.soon, hub.soon)
 
 
 def test_frames_for_the_same_subscribers_join_into_one_write() -> None:

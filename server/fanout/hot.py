@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 import gevent
 import msgspec
+from gevent.event import Event
 
 from server.fanout.words import Rounds
 from shared.contract.payloads import SensorData
@@ -55,13 +56,14 @@ class _Lane:
 
 
 class Hot:
-    """The hot events, by how their frames begin. One greenlet serves them all, while there are any."""
+    """The hot events, by how their frames begin. One greenlet serves them all: a new one costs more than an event."""
 
     def __init__(self) -> None:
         self._lanes: dict[str, list[_Lane]] = {}
         self._waiting: deque[tuple[Sender, Callable[[], None]]] = deque()
         self._paused: set[Sender] = set()
         self._serving = False
+        self._more = Event()
         self._acks: dict[Sender, list[str]] = {}
         """What is to go out at the end of the hub's turn: what is committed together is acked in one write."""
 
@@ -113,6 +115,7 @@ class Hot:
         if not self._serving:
             self._serving = True
             gevent.spawn(self._serve)
+        self._more.set()
         return True
 
     def _reply(self, sender: Sender, ack: str, values: Any) -> None:
@@ -132,10 +135,11 @@ class Hot:
     def _serve(self) -> None:
         try:
             for number in itertools.count(1):
-                if not self._waiting:
-                    return
-                _, call = self._waiting.popleft()
-                call()
+                while not self._waiting:
+                    self._more.clear()
+                    self._more.wait()
+                # No name is kept for it, as it would be until the next one comes.
+                self._waiting.popleft()[1]()
                 if len(self._waiting) == _FEW:
                     while self._paused:
                         self._paused.pop().resume()

@@ -16,7 +16,8 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.bench.bench_ingest import bare, event
-from tests.bench.fanout.contestants import Contestant, Server, contestants
+from tests.bench.fanout.contestants import Contestant, contestants
+from tests.bench.fanout.servers import Server
 from tests.bench.flood import Flooded, flood
 from tests.support import processes
 
@@ -31,7 +32,7 @@ def run(console: Console) -> None:
     for reason in absent:
         if reason.startswith(NODE):
             console.print(f"not measured: {reason}")
-    node = next((one for one in here if one.name == NODE), None)
+    node = here.get(NODE)
     for quantities in (2, 5):
         _compare(console, quantities, node)
 
@@ -71,7 +72,8 @@ def _bare_us(quantities: int) -> float:
 def _node(contestant: Contestant, quantities: int) -> Flooded:
     server = Server(contestant)
     try:
-        return flood(f"http://127.0.0.1:{server.port}", DEVICES, FLIGHT, SECONDS, quantities, _used(server.process.pid))
+        address = f"http://127.0.0.1:{server.ports[0]}"
+        return flood(address, DEVICES, FLIGHT, SECONDS, quantities, _used(server.process.pid))
     finally:
         server.stop()
 

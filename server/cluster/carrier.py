@@ -4,7 +4,6 @@ import logging
 from typing import Any
 
 import gevent
-import msgspec
 
 from server.cluster.link import Broken, Link
 from server.cluster.messages import (
@@ -25,8 +24,6 @@ from server.cluster.messages import (
     Reading,
     Welcome,
     Word,
-    decode,
-    encode,
 )
 from server.cluster.primary import CHANNEL, EVERYBODY, channel_of, soon
 from server.cluster.queue import Queue
@@ -119,13 +116,8 @@ class Carrier:
         else:
             self._break("the message queue went away")
 
-    def received(self, data: bytes) -> None:
+    def received(self, envelope: Envelope) -> None:
         """See `queue.Listener`."""
-        try:
-            envelope = decode(data)
-        except msgspec.MsgspecError as error:
-            log.warning("not understood, is another version running? %s", error)
-            return
         first = envelope.words[0] if envelope.words else None
         if isinstance(first, Over):
             if self._link is not None and envelope.link in ("", self._link.name):
@@ -207,4 +199,4 @@ class Carrier:
         self._post(Envelope(self._id, link, 0, (word,)))
 
     def _post(self, envelope: Envelope) -> None:
-        self._queue.publish(CHANNEL, encode(envelope))
+        self._queue.publish(CHANNEL, envelope)

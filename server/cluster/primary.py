@@ -5,7 +5,6 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 
 import gevent
-import msgspec
 from gevent.event import AsyncResult
 
 from server.cluster.link import Broken, Link
@@ -27,8 +26,6 @@ from server.cluster.messages import (
     Reading,
     Welcome,
     Word,
-    decode,
-    encode,
 )
 from server.cluster.queue import Queue
 from server.fanout.far import Data, Far, Room
@@ -207,18 +204,13 @@ class Primary:
         """See `queue.Listener`."""
         if up:
             # Whoever carries for an earlier primary, or was here before the queue went away, joins anew.
-            self._queue.publish(EVERYBODY, encode(Envelope("", "", 0, (Over(),))))
+            self._queue.publish(EVERYBODY, Envelope("", "", 0, (Over(),)))
             return
         for carrier in tuple(self._carriers.values()):
             self._part(carrier, "the message queue went away")
 
-    def received(self, data: bytes) -> None:
+    def received(self, envelope: Envelope) -> None:
         """See `queue.Listener`."""
-        try:
-            envelope = decode(data)
-        except msgspec.MsgspecError as error:
-            log.warning("not understood, is another version running? %s", error)
-            return
         if self._stopping:
             return
         if envelope.words and isinstance(join := envelope.words[0], Join):
@@ -250,7 +242,7 @@ class Primary:
         link = Link(
             worker,
             new_id(),
-            lambda envelope: self._queue.publish(channel, encode(envelope)),
+            lambda envelope: self._queue.publish(channel, envelope),
             soon,
             self._clock,
         )
@@ -267,4 +259,4 @@ class Primary:
 
     def _tell(self, worker: str, link: str, word: Word) -> None:
         """Say something outside of a link."""
-        self._queue.publish(channel_of(worker), encode(Envelope(worker, link, 0, (word,))))
+        self._queue.publish(channel_of(worker), Envelope(worker, link, 0, (word,)))

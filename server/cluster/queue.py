@@ -6,11 +6,13 @@ from collections import deque
 from typing import Any, Protocol
 
 import gevent
+import msgspec
 import redis
 from gevent.event import Event
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from server.cluster.messages import Envelope, decode, encode
 from server.settings import ClusterSettings, secret
 from shared.settings import SettingsError
 
@@ -33,7 +35,7 @@ _ECHO = b""
 class Listener(Protocol):
     """Who uses the queue. Called on the hub; must not block."""
 
-    def received(self, data: bytes) -> None:
+    def received(self, envelope: Envelope) -> None:
         """Something was published to a channel of ours."""
 
     def changed(self, *, up: bool) -> None:
@@ -72,10 +74,11 @@ class Queue:
             self._task.kill()
             self._client.close()
 
-    def publish(self, channel: str, data: bytes) -> None:
+    def publish(self, channel: str, envelope: Envelope) -> None:
         """Send to everybody who listens to `channel`. Where Redis is not there, it is lost."""
         if not self.up:
             return
+        data = encode(envelope)
         self._waiting.append((channel, data))
         self._waiting_bytes += len(data)
         self._wake.set()
@@ -122,8 +125,16 @@ class Queue:
             if not self.up:
                 self._begin()
             if message["data"]:
-                self._listener.received(message["data"])
+                self._received(message["data"])
         publisher.get()
+
+    def _received(self, data: bytes) -> None:
+        try:
+            envelope = decode(data)
+        except msgspec.MsgspecError as error:
+            log.warning("not understood, is another version running? %s", error)
+        else:
+            self._listener.received(envelope)
 
     def _begin(self) -> None:
         self.up = True

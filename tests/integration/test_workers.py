@@ -47,7 +47,13 @@ class Site:
     workers: dict[int, RelayProcess] = field(default_factory=dict)
 
     def start(self, port: int) -> RelayProcess:
-        settings = {"CLUSTER__REDIS": self.redis.url, "BEHIND_PROXY": "true", "LIMITS__CLIENT_EVENTS_PER_S": "1000"}
+        settings = {
+            "CLUSTER__REDIS": self.redis.url,
+            "BEHIND_PROXY": "true",
+            "LIMITS__CLIENT_EVENTS_PER_S": "1000",
+            # Whatever a run chooses for the rest: several workers are of the direct path alone.
+            "FANOUT": "direct",
+        }
         self.workers[port] = processes.start_relay(self.state, port=port, DATABASE=self.database, **settings)
         return self.workers[port]
 

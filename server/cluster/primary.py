@@ -157,7 +157,8 @@ class Primary:
         self._port = port
         self._clock = clock
         self._address = ""
-        self._queue = Queue(settings, CHANNEL, None, self)
+        self.queue = Queue(settings, CHANNEL, None, self)
+        """The way to them."""
         self._carriers: dict[str, Remote] = {}
         self._strangers: set[str] = set()
         self._stopping = False
@@ -171,15 +172,10 @@ class Primary:
     def __len__(self) -> int:
         return len(self._carriers)
 
-    @property
-    def queue(self) -> Queue:
-        """The way to them."""
-        return self._queue
-
     def start(self, address: str) -> None:
         """Let carriers come; `address` is where they send HTTP requests on to."""
         self._address = address
-        self._queue.start()
+        self.queue.start()
 
     def stop(self) -> None:
         """Tell them that it is over."""
@@ -188,7 +184,7 @@ class Primary:
             self._tell(carrier.link.worker, carrier.link.name, Over())
             carrier.close()
         self._carriers.clear()
-        self._queue.stop()
+        self.queue.stop()
 
     def tick(self) -> None:
         """Part with carriers that have gone. Call it every second or so."""
@@ -204,7 +200,7 @@ class Primary:
         """See `queue.Listener`."""
         if up:
             # Whoever carries for an earlier primary, or was here before the queue went away, joins anew.
-            self._queue.publish(EVERYBODY, Envelope("", "", 0, (Over(),)))
+            self.queue.publish(EVERYBODY, Envelope("", "", 0, (Over(),)))
             return
         for carrier in tuple(self._carriers.values()):
             self._part(carrier, "the message queue went away")
@@ -242,7 +238,7 @@ class Primary:
         link = Link(
             worker,
             new_id(),
-            lambda envelope: self._queue.publish(channel, envelope),
+            lambda envelope: self.queue.publish(channel, envelope),
             soon,
             self._clock,
         )
@@ -259,4 +255,4 @@ class Primary:
 
     def _tell(self, worker: str, link: str, word: Word) -> None:
         """Say something outside of a link."""
-        self._queue.publish(channel_of(worker), Envelope(worker, link, 0, (word,)))
+        self.queue.publish(channel_of(worker), Envelope(worker, link, 0, (word,)))

@@ -15,8 +15,8 @@ from pi_agent.hardware.options import HardwareOptions, Mode
 from pi_agent.settings import AgentSettings, RelayOptions, UplinkOptions
 from shared.clock import SystemClock
 from shared.contract.payloads import Action
-from tests.support.fake_relay import free_port
 from tests.support.outbox import sample
+from tests.support.processes import free_port
 
 LIGHT = "breath_light"
 

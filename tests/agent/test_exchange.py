@@ -13,8 +13,9 @@ from shared.clock import SystemClock
 from shared.contract.events import HEARTBEAT_PUB_PI, LED_STATUS_PUB_PI
 from shared.contract.payloads import Ack
 from shared.errors import Code
-from tests.support.fake_relay import FakeRelay, free_port
+from tests.support.fake_relay import FakeRelay
 from tests.support.fault_proxy import FaultProxy, Flow
+from tests.support.processes import free_port
 
 
 @pytest.fixture

@@ -24,8 +24,8 @@ from shared.contract.events import (
     SERVER_CLEAN_PUB,
 )
 from shared.contract.payloads import PiHello, parse
-from tests.support.fake_relay import FakeRelay, free_port
-from tests.support.processes import Process, agent, start_agent, wait_for
+from tests.support.fake_relay import FakeRelay
+from tests.support.processes import Process, agent, free_port, start_agent, wait_for
 
 pytestmark = pytest.mark.integration
 

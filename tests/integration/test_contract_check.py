@@ -8,8 +8,8 @@ import pytest
 
 from tests.support import processes
 from tests.support.broken_relay import FAULTS
-from tests.support.fake_relay import FakeRelay, free_port
-from tests.support.processes import RelayProcess
+from tests.support.fake_relay import FakeRelay
+from tests.support.processes import RelayProcess, free_port
 
 
 def looked_at(relay: RelayProcess, *arguments: str) -> tuple[int, list[dict[str, Any]], str]:

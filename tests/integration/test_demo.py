@@ -1,7 +1,6 @@
 """One command for the whole house, and a broker where the machine has none."""
 
 import os
-import socket
 import subprocess
 import sys
 import urllib.request
@@ -12,14 +11,7 @@ from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.publish import single
 
-from tests.support.processes import ROOT, wait_for
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-        return port
+from tests.support.processes import ROOT, free_port, wait_for
 
 
 def said(url: str) -> str:

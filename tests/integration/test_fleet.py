@@ -14,8 +14,7 @@ import pytest
 from pi_agent.fleet.arguments import EPILOG
 from pi_agent.outbox.report import inspect
 from tests.support import processes
-from tests.support.fake_relay import free_port
-from tests.support.processes import ROOT, Process, RelayProcess, wait_for
+from tests.support.processes import ROOT, Process, RelayProcess, free_port, wait_for
 
 pytestmark = pytest.mark.integration
 

@@ -16,8 +16,7 @@ import pytest
 from tests.support import browser as browsers
 from tests.support import processes
 from tests.support.broker import broker
-from tests.support.fake_relay import free_port
-from tests.support.processes import ROOT, RelayProcess, wait_for
+from tests.support.processes import ROOT, RelayProcess, free_port, wait_for
 
 DASHBOARD = ROOT / "server" / "dashboard"
 NODE = shutil.which("node", path=f"{ROOT}/.venv/bin:/usr/local/bin:/usr/bin:/bin") or shutil.which("node")

@@ -2,7 +2,6 @@
 misbehaves on demand.
 """
 
-import socket
 import threading
 import time
 from collections import defaultdict
@@ -178,10 +177,3 @@ class FakeRelay:
 class _Quiet(WSGIRequestHandler):
     def log(self, type: str, message: str, *args: Any) -> None:
         pass
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]

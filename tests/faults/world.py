@@ -7,7 +7,6 @@ generator ──▶ proxy ──▶ relay ──▶ SQLite on a small disk, or P
 
 import shutil
 import signal
-import socket
 import sqlite3
 import tempfile
 import time
@@ -26,7 +25,7 @@ from tests.faults.stored import Contents, read_contents
 from tests.faults.supervisor import Supervised
 from tests.support import processes
 from tests.support.fault_proxy import FaultProxy
-from tests.support.processes import Process, wait_for
+from tests.support.processes import Process, free_port, wait_for
 
 DEVICE = "pi-faults"
 _AGENT_DISK_BYTES = 24 * 2**20
@@ -222,8 +221,3 @@ def world(out: Path, database: str, seed: int, **options: float) -> Iterator[Wor
         yield made
     finally:
         made.close()
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])

@@ -97,7 +97,6 @@ class FaultProxy:
         self._connections: set[_Connection] = set()
         self._endings: set[asyncio.Task[None]] = set()
         self._listener: socket.socket | None = None
-        self._acceptor: asyncio.Task[None] | None = None
         self._loop = asyncio.new_event_loop()
         self._changed = asyncio.Event()
         self._thread = threading.Thread(target=self._loop.run_forever, name="fault-proxy", daemon=True)
@@ -153,8 +152,8 @@ class FaultProxy:
         """New connections are refused."""
 
         async def stop() -> None:
-            if self._acceptor is not None and self._listener is not None:
-                await _cancel([self._acceptor])
+            if self._listener is not None:
+                self._loop.remove_reader(self._listener)
                 self._listener.close()
                 self._listener = None
 
@@ -168,7 +167,8 @@ class FaultProxy:
                 self._listener = self._listen(self.port)
                 self._listener.setblocking(False)
                 self.port = self._listener.getsockname()[1]
-                self._acceptor = self._loop.create_task(self._accept(self._listener))
+                # No task: one that is cancelled may just have accepted a connection, which then belongs to nobody.
+                self._loop.add_reader(self._listener, self._accept, self._listener)
 
         self._control(start())
 
@@ -197,15 +197,18 @@ class FaultProxy:
     def _control(self, work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(_CONTROL_S)
 
-    async def _accept(self, listener: socket.socket) -> None:
-        while True:
-            near, _ = await self._loop.sock_accept(listener)
-            connection = _Connection(near, socket.socket())
-            for side in (connection.near, connection.far):
-                side.setblocking(False)
-                side.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self._connections.add(connection)
-            connection.connecting = self._start(connection, self._connect(connection))
+    def _accept(self, listener: socket.socket) -> None:
+        try:
+            near, _ = listener.accept()
+        except OSError:
+            # It has gone again.
+            return
+        connection = _Connection(near, socket.socket())
+        for side in (connection.near, connection.far):
+            side.setblocking(False)
+            side.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._connections.add(connection)
+        connection.connecting = self._start(connection, self._connect(connection))
 
     def _start(self, connection: _Connection, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
         task = self._loop.create_task(work)

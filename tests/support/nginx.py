@@ -34,10 +34,9 @@ http {{
 
 def configuration(port: int, workers: Sequence[int]) -> str:
     """What is shipped, for these ports; a port that it names and nobody has is left to be dead."""
-    text = SHIPPED.read_text(encoding="utf-8")
-    for known, found in zip(_PORTS, workers, strict=True):
-        text = text.replace(known, str(found))
-    return re.sub(r"listen 80;", f"listen 127.0.0.1:{port};", text)
+    of = {**dict(zip(_PORTS, map(str, workers), strict=True)), "listen 80": f"listen 127.0.0.1:{port}"}
+    # In one go: a port that was put in may have the digits of the next one.
+    return re.sub(r"listen 80\b|\b500[0-2]\b", lambda known: of[known[0]], SHIPPED.read_text(encoding="utf-8"))
 
 
 @contextmanager

@@ -217,7 +217,7 @@ def test_a_process_that_dies_says_how_and_the_next_one_waits_its_turn(dht, senso
     imports = dht.count("import")
     assert imports == 9
     for _ in range(8):
-        with contextlib.suppress(NotReady, PartFailed, TransientReadError):  # by chance its turn has come: it then rests
+        with contextlib.suppress(NotReady, PartFailed, TransientReadError):  # by chance its turn came: it rests then
             sensor.read()
     assert dht.count("import") <= imports + 1
 

@@ -70,7 +70,9 @@ class Page:
         self.held: list[int] = []
         self.notices: list[dict[str, Any]] = []
         self.lamps: list[bool] = []
-        self.running = self.again = False
+        self.running = False
+        self.again: list[int] = []
+        """From where what a replay left out would be replayed: it may have had more than one gap."""
 
     def read(self, until: int) -> None:
         """Until the round `until` has come and nothing is missing."""
@@ -81,8 +83,8 @@ class Page:
         if frame.startswith("43/client,"):
             assert json.loads(frame[len("43/client,") + 1 :])[0]["ok"], frame
             if self.again:
-                self.again = False
-                self.ask(self.notices[-1]["since"])
+                since, self.again = min(self.again), []
+                self.ask(since)
                 return
             self.running = False
             self.told += [number for number in self.held if number not in self.told]
@@ -93,7 +95,7 @@ class Page:
             assert body["code"] == "missed"
             self.notices.append(body)
             if self.running:
-                self.again = True
+                self.again.append(body["since"])
             else:
                 self.ask(body["since"])
         elif event == "accessory_status_pub_client":

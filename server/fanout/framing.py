@@ -6,7 +6,7 @@ No input or output here, and no extension: one that compresses would do so once 
 import base64
 import hashlib
 from binascii import Error as NotBase64
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 TEXT: Final = 1
@@ -28,6 +28,8 @@ _CONTROL_BYTES = 125
 _MASK_BYTES = 4
 _NO_MASK = bytes(_MASK_BYTES)
 _WHOLE_TEXT = _FIN | TEXT
+_SHORT_TEXTS = tuple(bytes((_WHOLE_TEXT, size)) for size in range(_TWO_BYTES))
+"""How a text message begins, by its size."""
 _SHORTEST = 2 + 2 + _MASK_BYTES
 """Bytes that the head of any frame of up to 64 KiB has at most."""
 _MAGIC = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -55,6 +57,20 @@ def frame(opcode: int, payload: bytes) -> bytes:
 def text(message: str) -> bytes:
     """A text message."""
     return frame(TEXT, message.encode())
+
+
+def texts(messages: Iterable[str]) -> bytes:
+    """Text messages, one after the other."""
+    frames = bytearray()
+    for message in messages:
+        payload = message.encode()
+        if (size := len(payload)) < _TWO_BYTES:
+            # A call for each would take longer than the rest.
+            frames += _SHORT_TEXTS[size]
+            frames += payload
+        else:
+            frames += frame(TEXT, payload)
+    return bytes(frames)
 
 
 def close(code: int) -> bytes:

@@ -27,7 +27,10 @@ Reply = Callable[[Any], None]
 HotHandler = Callable[[str, Any, Reply | None], None]
 """Takes (sid, payload, reply or None where no ack is wanted). What it waits for delays the other hot events."""
 
-_ACK_DIGITS = 15
+_EVENT, _ACK = "2", "3"
+_DIGITS = "0123456789"
+_LONGEST_HEAD = 32
+"""Of a message: its type, its namespace and the number of its ack."""
 _TURN = 32
 """Events that are handled before others have their turn."""
 _MOST, _FEW = 512, 128
@@ -50,6 +53,8 @@ class Sender(Protocol):
 @dataclass(frozen=True, slots=True)
 class _Lane:
     namespace: Namespace
+    ack: str
+    """How the ack of an event begins, up to its number."""
     opening: str
     decode: Callable[[str], tuple[str, Any]]
     handle: HotHandler
@@ -58,8 +63,11 @@ class _Lane:
 class Hot:
     """The hot events, by how their frames begin. One greenlet serves them all: a new one costs more than an event."""
 
-    def __init__(self) -> None:
+    def __init__(self, sid_of: Callable[[Any, Namespace], str | None]) -> None:
+        """`sid_of` finds a sender's sid in a namespace."""
+        self._sid_of = sid_of
         self._lanes: dict[str, list[_Lane]] = {}
+        """By how their messages name the namespace."""
         self._waiting: deque[tuple[Sender, Callable[[], None]]] = deque()
         self._paused: set[Sender] = set()
         self._serving = False
@@ -69,29 +77,24 @@ class Hot:
 
     def add(self, spec: EventSpec, handle: HotHandler) -> None:
         """Serve `spec` here."""
-        prefix = f"2{spec.namespace}," if spec.namespace is not Namespace.ROOT else "2"
+        namespace = f"{spec.namespace}," if spec.namespace is not Namespace.ROOT else ""
         kind: Any = spec.payload
         decoder: Any = Rounds() if kind is SensorData else msgspec.json.Decoder(tuple[str, kind])
-        lane = _Lane(spec.namespace, f'["{spec.name}",', decoder.decode, handle)
-        self._lanes.setdefault(prefix, []).append(lane)
+        lane = _Lane(spec.namespace, _ACK + namespace, f'["{spec.name}",', decoder.decode, handle)
+        self._lanes.setdefault(namespace, []).append(lane)
 
-    def take(self, message: str, sender: Sender, sid_of: Callable[[Namespace], str | None]) -> bool:
-        """Take one Socket.IO message. False where it is for the usual lane.
-
-        `sid_of` finds the sender's sid in a namespace.
-        """
-        for prefix, lanes in self._lanes.items():
-            if not message.startswith(prefix):
-                continue
-            start = message.find("[", len(prefix), len(prefix) + _ACK_DIGITS + 1)
-            number = message[len(prefix) : start]
-            if start < 0 or len(message) - start > MAX_EVENT_CHARS or (number and not _is_number(number)):
-                return False
-            for lane in lanes:
-                if message.startswith(lane.opening, start):
-                    sid = sid_of(lane.namespace)
-                    ack = f"3{prefix[1:]}{number}" if number else None
-                    return sid is not None and self._put(lane, message[start:], sid, ack, sender)
+    def take(self, sender: Sender, message: str) -> bool:
+        """Take one Socket.IO message. False where it is for the usual lane."""
+        start = message.find("[", 0, _LONGEST_HEAD)
+        if start < 0 or message[0] != _EVENT or len(message) - start > MAX_EVENT_CHARS:
+            return False
+        head = message[1:start]
+        namespace = head.rstrip(_DIGITS)
+        for lane in self._lanes.get(namespace, ()):
+            if message.startswith(lane.opening, start):
+                sid = self._sid_of(sender, lane.namespace)
+                ack = lane.ack + head[len(namespace) :] if head != namespace else None
+                return sid is not None and self._put(lane, message[start:], sid, ack, sender)
         return False
 
     def after(self, sender: Sender, call: Callable[[], None]) -> bool:
@@ -108,6 +111,8 @@ class Hot:
             return False
 
         reply = None if ack is None else partial(self._reply, sender, ack)
+        if not self._waiting:
+            self._more.set()
         self._waiting.append((sender, partial(lane.handle, sid, payload, reply)))
         if len(self._waiting) > _MOST:
             sender.pause()
@@ -115,14 +120,16 @@ class Hot:
         if not self._serving:
             self._serving = True
             gevent.spawn(self._serve)
-        self._more.set()
         return True
 
     def _reply(self, sender: Sender, ack: str, values: Any) -> None:
         message = ack + StrictJson.dumps(values if isinstance(values, tuple) else (values,))
         if not self._acks:
             gevent.get_hub().loop.run_callback(self._flush)
-        self._acks.setdefault(sender, []).append(message)
+        if (acks := self._acks.get(sender)) is None:
+            self._acks[sender] = [message]
+        else:
+            acks.append(message)
 
     def _flush(self) -> None:
         acks, self._acks = self._acks, {}
@@ -147,7 +154,3 @@ class Hot:
                     gevent.sleep(0)
         finally:
             self._serving = False
-
-
-def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdigit()

@@ -57,7 +57,7 @@ class Port(Connections):
         self._batch = Batch(session.frames, lambda call: gevent.get_hub().loop.run_callback(call), self._after_io)
         self._timer: Any = None
         self._path: Path | None = None
-        self._hot = Hot()
+        self._hot = Hot(self._sid_in)
         super().__init__(limits, clock)
         self._route = route
         self.refused_binary = 0
@@ -236,8 +236,11 @@ class Port(Connections):
         return self._opened(eio_sid, environ)
 
     def _taken_at_once(self, connection: Session | Far, message: str) -> bool:
-        find = self._server.manager.sid_from_eio_sid
-        return self._hot.take(message, connection, lambda namespace: find(connection.sid, namespace))
+        return self._hot.take(connection, message)
+
+    def _sid_in(self, connection: Session | Far, namespace: Namespace) -> str | None:
+        sid: str | None = self._server.manager.sid_from_eio_sid(connection.sid, namespace)
+        return sid
 
 
 def is_message(data: object) -> bool:

@@ -87,7 +87,7 @@ class Session(Socket):  # type: ignore[misc]  # the library is not typed
             return
         if self.upgraded and self.wire is not None and self not in self.path.batch:
             if self.check_ping_timeout():
-                self.wire.write(b"".join([framing.text(f"{engineio_packet.MESSAGE}{one}") for one in messages]))
+                self.wire.write(framing.texts([f"{engineio_packet.MESSAGE}{one}" for one in messages]))
         else:
             for message in messages:
                 self.send(engineio_packet.Packet(engineio_packet.MESSAGE, message))

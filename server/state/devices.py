@@ -113,14 +113,10 @@ class Device:
 
     def note_readings(self, body: SensorData, now: datetime, taken: datetime | None = None) -> tuple[str, ...]:
         """Take the values of a round that are not older than what is known. Returns their quantities."""
-        is_news, at = self._newest.is_news, as_of(body.taken_at, now, taken)
-        news = tuple([name for name in self.readings.bounded(body.data) if is_news(f"reading {name}", at)])
-        self.readings.take(body, news, body.taken_at or iso_utc(now), taken, self.hello.sample_interval_s)
-        return news
+        return self.readings.take(body, now, taken, self.hello.sample_interval_s)
 
     def note_value(self, quantity: str, value: float, taken_at: str) -> None:
         """Take the newest value that is stored, where the newest round does not tell it."""
-        self._newest.recall(f"reading {quantity}", taken_at)
         self.readings.recall(quantity, value, taken_at, self.hello.sample_interval_s)
 
     def note_motion(self, frame: ClientMotion, now: datetime) -> None:

@@ -1,13 +1,13 @@
 """The newest value of each quantity of one device, for how long it is what is now, and since when there is none."""
 
-from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Final
 
 import msgspec
 
+from server.state.newest import Newest, as_of
 from server.state.schedule import Schedule
-from shared.clock import parse_iso_utc
+from shared.clock import iso_utc, parse_iso_utc
 from shared.contract.payloads import LastReading, SensorData
 from shared.contract.quantities import QUANTITIES
 
@@ -21,31 +21,26 @@ class Readings(dict[str, LastReading]):
     def __init__(self) -> None:
         super().__init__()
         self._schedules: dict[str, Schedule] = {}
+        self._newest = Newest()
 
-    def bounded(self, names: Mapping[str, object]) -> list[str]:
-        """Those of `names` that are known, or for which there is room."""
-        if self.keys() >= names.keys():
-            return list(names)
-        room, taken = MOST_QUANTITIES - len(self), []
-        for name in names:
-            room -= name not in self
-            if name in self or room >= 0:
-                taken.append(name)
-        return taken
+    def take(self, body: SensorData, now: datetime, taken: datetime | None, round_s: float | None) -> tuple[str, ...]:
+        """Take the values of a round that are not older than what is known. Returns their quantities.
 
-    def take(
-        self, body: SensorData, names: Iterable[str], taken_at: str, taken: datetime | None, round_s: float | None
-    ) -> None:
-        """Take the quantities `names` of a round; the device's rounds are every `round_s`, if it says so.
-
-        `taken` is what `taken_at` says, where that has been read already.
+        `taken` is what the body's `taken_at` says, where that has been read already; the device's rounds are every
+        `round_s`, if it says so.
         """
+        at = as_of(body.taken_at, now, taken)
+        taken_at = body.taken_at or iso_utc(now)
         taken_s = (taken or parse_iso_utc(taken_at)).timestamp()
-        for name in names:
-            value, known = body.data[name], self.get(name)
+        news = []
+        for name, value in body.data.items():
+            known = self.get(name)
+            if (known is None and len(self) >= MOST_QUANTITIES) or not self._newest.is_news(name, at):
+                continue
             schedule = self._schedules.get(name)
             if schedule is None:
                 schedule = self._schedules[name] = Schedule()
+            news.append(name)
             self[name] = LastReading(
                 value=value,
                 unit=known.unit if known is not None else _unit(name),
@@ -54,9 +49,11 @@ class Readings(dict[str, LastReading]):
                 stale_after_s=schedule.note(taken_s, round_s),
                 value_at=taken_at if value is not None else known.value_at if known is not None else None,
             )
+        return tuple(news)
 
     def recall(self, name: str, value: float, taken_at: str, round_s: float | None) -> None:
         """Take the newest value that is stored: the newest round may have had none, or not this quantity."""
+        self._newest.recall(name, taken_at)
         known = self.get(name)
         if known is None:
             stale_after_s = Schedule().note(0.0, round_s)

@@ -57,7 +57,8 @@ def keep_all(promises: Iterable[tuple[Promise[T], Outcome[T]]]) -> None:
     pauses: list[Pause[None]] = []
     for promise, outcome in promises:
         promise._outcome = outcome  # noqa: SLF001  # its own module
-        listeners += [(told, outcome) for told in promise._then]  # noqa: SLF001
+        for told in promise._then:  # noqa: SLF001
+            listeners.append((told, outcome))  # noqa: PERF401  # one list for all of them, not one for each
         pauses += promise._pauses  # noqa: SLF001
         # Who is told may know the promise: as a cycle, both would stay until the garbage collector comes.
         promise._then = ()  # noqa: SLF001

@@ -25,6 +25,8 @@ RESERVED_EVENTS = frozenset(
 BINARY_EVENTS = frozenset((spec.namespace, spec.name) for spec in EVERY_DOOR if spec.raw)
 """Events whose body may be binary."""
 
+_EVENT = "2"
+
 NOT_AN_EVENT = "not an event"
 """Stands for the name of a message that has none; it is in no catalogue, so the guard meets it."""
 
@@ -52,6 +54,12 @@ class LongJson(StrictJson):
     def loads(text: str | bytes) -> Any:
         """Decode JSON. Raises `Refusal` with `malformed`."""
         return _decoded(text)
+
+
+def event_text(namespace: str, name: str, body: object) -> str:
+    """An event with one body as a Socket.IO message; no ack is asked for."""
+    prefix = f"{_EVENT}{namespace}," if namespace != "/" else _EVENT
+    return prefix + StrictJson.dumps((name, body))
 
 
 def _decoded(text: str | bytes) -> Any:

@@ -17,7 +17,7 @@ from shared.contract.events import CATALOGUE, ERROR_PUB, REPLAY_REQUEST_CLIENT
 from shared.contract.payloads import ErrorBody
 from shared.contract.spec import EventSpec, Namespace, Role, WhenSlow
 from shared.errors import Code
-from shared.wire import StrictPacket
+from shared.wire import event_text
 
 T = TypeVar("T")
 
@@ -65,7 +65,7 @@ class Gap:
         if self.since is not None:
             words += f"; `{REPLAY_REQUEST_CLIENT.name}` with since={self.since} brings them"
         body = ErrorBody.build(code=Code.MISSED, message=words, missed=self.missed, since=self.since)
-        return str(StrictPacket(data=[ERROR_PUB[self.namespace].name, body], namespace=self.namespace).encode())
+        return event_text(self.namespace, ERROR_PUB[self.namespace].name, body)
 
 
 @dataclass(slots=True)

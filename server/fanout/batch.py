@@ -79,7 +79,7 @@ class Batch:
 
     def __contains__(self, subscriber: object) -> bool:
         """Whether frames for `subscriber` wait."""
-        return any(subscriber in run.audience.members for run in self._runs)
+        return bool(self._runs) and any(subscriber in run.audience.members for run in self._runs)
 
     def audience(self, subscribers: Iterable[Any], beyond: Any = None) -> Audience:
         """These subscribers as they are now; see `Audience`."""

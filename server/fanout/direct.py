@@ -52,7 +52,7 @@ class DirectManager(socketio.Manager):  # type: ignore[misc]  # the library is n
         audience = self._audience(namespace, rooms, skipped)
         if not audience.to and audience.beyond is None:
             return
-        packets = outgoing.packets(self.server, event, data, namespace)
+        packets = outgoing.packets(event, data, namespace)
         if audience.to:
             self._batch.add(audience, packets)
         if audience.beyond is not None:

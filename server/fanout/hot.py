@@ -1,9 +1,10 @@
 """The fast lane: an event that comes often, from frame to handler without a greenlet of its own or a second decoding.
 
+It is handled as it comes, by one greenlet that all of them share: so a handler may wait, and others wait for it alone.
+
 What is not quite as expected is left to the usual lane, which knows an answer to everything.
 """
 
-import itertools
 import logging
 from collections import deque
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from typing import Any, Protocol
 
 import gevent
 import msgspec
-from gevent.event import Event
+from gevent.hub import Waiter
 
 from server.fanout.words import Rounds
 from shared.contract.payloads import SensorData
@@ -32,7 +33,7 @@ _DIGITS = "0123456789"
 _LONGEST_HEAD = 32
 """Of a message: its type, its namespace and the number of its ack."""
 _TURN = 32
-"""Events that are handled before others have their turn."""
+"""Events that are handled in one turn of the hub: others have theirs."""
 _MOST, _FEW = 512, 128
 """Events that may wait before their senders do, and that are left when those go on."""
 
@@ -70,10 +71,15 @@ class Hot:
         """By how their messages name the namespace."""
         self._waiting: deque[tuple[Sender, Callable[[], None]]] = deque()
         self._paused: set[Sender] = set()
-        self._serving = False
-        self._more = Event()
+        self._greenlet: gevent.Greenlet[[], None] | None = None
+        self._rest: Waiter[None] | None = None
+        """On what the greenlet waits, unless it is at work."""
+        self._left = _TURN
+        """Events that may still be handled in this turn."""
+        self._turning = False
+        """Whether something is to be done at its end."""
         self._acks: dict[Sender, list[str]] = {}
-        """What is to go out at the end of the hub's turn: what is committed together is acked in one write."""
+        """What is to go out then: what is committed together is acked in one write."""
 
     def add(self, spec: EventSpec, handle: HotHandler) -> None:
         """Serve `spec` here."""
@@ -111,46 +117,55 @@ class Hot:
             return False
 
         reply = None if ack is None else partial(self._reply, sender, ack)
-        if not self._waiting:
-            self._more.set()
         self._waiting.append((sender, partial(lane.handle, sid, payload, reply)))
         if len(self._waiting) > _MOST:
             sender.pause()
             self._paused.add(sender)
-        if not self._serving:
-            self._serving = True
-            gevent.spawn(self._serve)
+        self._go_on()
         return True
 
     def _reply(self, sender: Sender, ack: str, values: Any) -> None:
         message = ack + StrictJson.dumps(values if isinstance(values, tuple) else (values,))
-        if not self._acks:
-            gevent.get_hub().loop.run_callback(self._flush)
+        self._at_the_end()
         if (acks := self._acks.get(sender)) is None:
             self._acks[sender] = [message]
         else:
             acks.append(message)
 
-    def _flush(self) -> None:
+    def _at_the_end(self) -> None:
+        """Be called at the end of the hub's turn."""
+        if not self._turning:
+            self._turning = True
+            gevent.get_hub().loop.run_callback(self._turn)
+
+    def _turn(self) -> None:
+        self._turning, self._left = False, _TURN
         acks, self._acks = self._acks, {}
         for sender, messages in acks.items():
             try:
                 sender.say(*messages)
             except Exception:  # one connection's fault is no other's
                 log.exception("acks could not be sent")
+        if self._waiting:
+            self._go_on()
+
+    def _go_on(self) -> None:
+        """Have what waits handled: at once on the hub, where the greenlet can be switched to, else soon."""
+        self._at_the_end()
+        if self._greenlet is None or self._greenlet.dead:
+            self._greenlet = gevent.spawn(self._serve)
+        elif self._rest is not None and self._left and gevent.getcurrent() is gevent.get_hub():
+            rest, self._rest = self._rest, None
+            rest.switch(None)
 
     def _serve(self) -> None:
-        try:
-            for number in itertools.count(1):
-                while not self._waiting:
-                    self._more.clear()
-                    self._more.wait()
+        while True:
+            while self._waiting and self._left:
+                self._left -= 1
                 # No name is kept for it, as it would be until the next one comes.
                 self._waiting.popleft()[1]()
                 if len(self._waiting) == _FEW:
                     while self._paused:
                         self._paused.pop().resume()
-                if number % _TURN == 0:
-                    gevent.sleep(0)
-        finally:
-            self._serving = False
+            self._rest = Waiter()
+            self._rest.get()

@@ -28,7 +28,7 @@ class StockManager(socketio.Manager):  # type: ignore[misc]  # the library is no
         if namespace not in self.rooms:
             return
         skipped = skip_sid if isinstance(skip_sid, list) else [skip_sid]
-        packets = outgoing.packets(self.server, event, data, namespace)
+        packets = outgoing.packets(event, data, namespace)
         for sid, eio_sid in self.get_participants(namespace, to or room):
             if sid not in skipped:
                 for packet in packets:

@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
 from engineio import packet as engineio_packet
@@ -143,7 +143,10 @@ class Carriage(Port):
     def _message(self, eio_sid: str, data: Any) -> None:
         self._passenger.message(eio_sid, data if is_message(data) else _SENSELESS)
 
-    def _taken_at_once(self, connection: Session | Far, message: str) -> bool:
+    def _lane(self) -> Callable[[Session | Far, str], bool]:
+        return self._passed_on
+
+    def _passed_on(self, connection: Session | Far, message: str) -> bool:
         self._passenger.message(connection.sid, message)
         return True
 

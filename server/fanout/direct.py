@@ -47,7 +47,7 @@ class DirectManager(socketio.Manager):  # type: ignore[misc]  # the library is n
         existing = self.rooms.get(namespace, {})
         wanted = to or room
         # Rooms that nobody is in make no difference, and no second list.
-        rooms = tuple(name for name in (wanted if isinstance(wanted, list | tuple) else (wanted,)) if name in existing)
+        rooms = [name for name in (wanted if isinstance(wanted, list | tuple) else (wanted,)) if name in existing]
         skipped = skip_sid if isinstance(skip_sid, list) else [] if skip_sid is None else [skip_sid]
         audience = self._audience(namespace, rooms, skipped)
         if not audience.to and audience.beyond is None:
@@ -88,15 +88,15 @@ class DirectManager(socketio.Manager):  # type: ignore[misc]  # the library is n
         socket = self.server.eio.sockets.get(self.rooms.get(namespace, {}).get(room, {}).get(sid))
         return socket if type(socket) is Far and not socket.closing else None
 
-    def _audience(self, namespace: str, rooms: tuple[str | None, ...], skipped: list[str]) -> Audience:
+    def _audience(self, namespace: str, rooms: list[str | None], skipped: list[str]) -> Audience:
         if skipped:
             return self._batch.audience(*self._find(namespace, rooms, frozenset(skipped)))
         return self._audiences.get(
-            tuple((namespace, name) for name in rooms), lambda: self._find(namespace, rooms, frozenset())
+            tuple([(namespace, name) for name in rooms]), lambda: self._find(namespace, rooms, frozenset())
         )
 
     def _find(
-        self, namespace: str, rooms: tuple[str | None, ...], skipped: frozenset[str]
+        self, namespace: str, rooms: list[str | None], skipped: frozenset[str]
     ) -> tuple[list[Any], _Beyond | None]:
         """Who is in one of the rooms, each once."""
         existing, sockets = self.rooms.get(namespace, {}), self.server.eio.sockets

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 import gevent
 import msgspec
-from gevent.hub import Waiter
+from gevent import getcurrent
 
 from server.fanout.words import Rounds
 from shared.contract.payloads import SensorData
@@ -72,8 +72,9 @@ class Hot:
         self._waiting: deque[tuple[Sender, Callable[[], None]]] = deque()
         self._paused: set[Sender] = set()
         self._greenlet: gevent.Greenlet[[], None] | None = None
-        self._rest: Waiter[None] | None = None
-        """On what the greenlet waits, unless it is at work."""
+        self._hub: Any = None
+        self._rests = False
+        """Whether the greenlet waits for more."""
         self._left = _TURN
         """Events that may still be handled in this turn."""
         self._turning = False
@@ -136,7 +137,7 @@ class Hot:
         """Be called at the end of the hub's turn."""
         if not self._turning:
             self._turning = True
-            gevent.get_hub().loop.run_callback(self._turn)
+            self._hub.loop.run_callback(self._turn)
 
     def _turn(self) -> None:
         self._turning, self._left = False, _TURN
@@ -151,12 +152,12 @@ class Hot:
 
     def _go_on(self) -> None:
         """Have what waits handled: at once on the hub, where the greenlet can be switched to, else soon."""
-        self._at_the_end()
         if self._greenlet is None or self._greenlet.dead:
-            self._greenlet = gevent.spawn(self._serve)
-        elif self._rest is not None and self._left and gevent.getcurrent() is gevent.get_hub():
-            rest, self._rest = self._rest, None
-            rest.switch(None)
+            self._hub, self._greenlet = gevent.get_hub(), gevent.spawn(self._serve)
+        self._at_the_end()
+        if self._rests and self._left and getcurrent() is self._hub:
+            self._rests = False
+            self._greenlet.switch()
 
     def _serve(self) -> None:
         while True:
@@ -167,5 +168,5 @@ class Hot:
                 if len(self._waiting) == _FEW:
                     while self._paused:
                         self._paused.pop().resume()
-            self._rest = Waiter()
-            self._rest.get()
+            self._rests = True
+            self._hub.switch()

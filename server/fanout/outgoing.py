@@ -15,6 +15,10 @@ class Outgoing(engineio_packet.Packet):  # type: ignore[misc]  # the library is 
 
     told: Told | None = None
 
+    def __init__(self, packet_type: int, data: str | bytes) -> None:
+        # What the library's does, for data that is there and encoded.
+        self.packet_type, self.data, self.binary, self.encode_cache = packet_type, data, isinstance(data, bytes), None
+
 
 def packets(event: str, data: Any, namespace: str) -> list[Any]:
     """An event as it goes out: one packet, and a second one where its body is binary."""

@@ -99,7 +99,7 @@ class Port(Connections):
                 websockets=self._websockets,
                 room=lambda: len(self._websockets) < self._limits.connections,
                 overflowed=self._unread,
-                hot=self._taken_at_once,
+                hot=self._lane(),
                 after_hot=self._hot.after,
                 batch=self._batch,
                 environs=self._server.environ,
@@ -191,7 +191,7 @@ class Port(Connections):
 
     def carry(self, eio_sid: str, environ: dict[str, str], carrier: Carrier) -> Far:
         """A connection begins that another worker holds. Its messages are to be given to what is returned."""
-        far = Far(eio_sid, self._server.eio, carrier, self._taken_at_once, self._hot.after)
+        far = Far(eio_sid, self._server.eio, carrier, self._lane(), self._hot.after)
         self._server.eio.sockets[eio_sid] = far
         self._opened(eio_sid, environ)
         return far
@@ -235,8 +235,9 @@ class Port(Connections):
             Session.adopt(self._server.eio.sockets[eio_sid], self._path)
         return self._opened(eio_sid, environ)
 
-    def _taken_at_once(self, connection: Session | Far, message: str) -> bool:
-        return self._hot.take(connection, message)
+    def _lane(self) -> Callable[[Session | Far, str], bool]:
+        """What takes hot events at once."""
+        return self._hot.take
 
     def _sid_in(self, connection: Session | Far, namespace: Namespace) -> str | None:
         sid: str | None = self._server.manager.sid_from_eio_sid(connection.sid, namespace)

@@ -261,8 +261,9 @@ class Session(Socket):  # type: ignore[misc]  # the library is not typed
 
 def encoded(pkt: Any) -> bytes:
     """An Engine.IO packet as a websocket frame."""
-    if type(pkt) is Outgoing and not pkt.binary:
-        return framing.text(f"{engineio_packet.MESSAGE}{pkt.data}")
+    data = pkt.data
+    if type(pkt) is Outgoing and isinstance(data, str):
+        return framing.text(f"{engineio_packet.MESSAGE}{data}")
     data = pkt.encode()
     return framing.frame(framing.BINARY, data) if isinstance(data, bytes) else framing.text(data)
 

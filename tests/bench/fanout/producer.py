@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 import gevent
+from gevent.event import Event
 
 
 def body(number: int) -> dict[str, Any]:
@@ -52,12 +53,15 @@ class Switchboard:
 def obey(publish: Callable[[int], None]) -> None:
     """Publish at the pace of the last line `RATE BURST`, until standard input ends."""
     pace = {"rate": 0, "burst": 1}
+    asked = Event()
 
     def produce() -> None:
         number, due = 0, time.monotonic()
         while True:
             if not pace["rate"]:
-                gevent.sleep(0.05)
+                # Without a look from time to time: a producer over the wire would pay for it.
+                asked.clear()
+                asked.wait()
                 due = time.monotonic()
                 continue
             for _ in range(pace["burst"]):
@@ -69,3 +73,4 @@ def obey(publish: Callable[[int], None]) -> None:
     gevent.spawn(produce)
     while line := gevent.get_hub().threadpool.apply(sys.stdin.readline):
         pace["rate"], pace["burst"] = map(int, line.split())
+        asked.set()

@@ -26,12 +26,12 @@ class Audiences:
                 if other != room and (naming := self._naming.get(other)) is not None:
                     naming.discard(rooms)
 
-    def get(self, rooms: Rooms, find: Callable[[], tuple[Iterable[Any], Any]]) -> Audience:
+    def get(self, rooms: Rooms, find: Callable[[Rooms], tuple[Iterable[Any], Any]]) -> Audience:
         """Everybody in one of `rooms`. `find` returns the subscribers here, and what is beyond this process."""
         found = self._known.get(rooms)
         if found is not None and found.epoch == self._batch.epoch.number:
             return found
-        here, beyond = find() if found is None else (found.to, found.beyond)
+        here, beyond = find(rooms) if found is None else (found.to, found.beyond)
         audience = self._batch.audience(here, beyond)
         if len(audience.to) > 1 or beyond is not None:
             self._known[rooms] = audience

@@ -78,7 +78,7 @@ class Carriage(Port):
         if skip:
             audience = self._batch.audience(self._members(known, skip))
         else:
-            audience = self._audiences.get(known, lambda: (self._members(known, ()), None))
+            audience = self._audiences.get(known, lambda rooms: (self._members(rooms, ()), None))
         if audience.to:
             self._batch.add(audience, [_packet(part) for part in data])
 

@@ -1,5 +1,6 @@
 """Socket.IO rooms over the direct path: an event is encoded once, whoever gets it."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,8 +8,8 @@ import socketio
 
 from server.fanout import outgoing
 from server.fanout.audiences import Audiences
-from server.fanout.batch import Audience, Batch
-from server.fanout.far import Carrier, Far
+from server.fanout.batch import Batch
+from server.fanout.far import Carrier, Far, Room
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +45,16 @@ class DirectManager(socketio.Manager):  # type: ignore[misc]  # the library is n
         if callback is not None:
             super().emit(event, data, namespace, room, skip_sid, callback, to, **more)
             return
-        existing = self.rooms.get(namespace, {})
         wanted = to or room
+        existing = self.rooms.get(namespace, {})
         # Rooms that nobody is in make no difference, and no second list.
-        rooms = [name for name in (wanted if isinstance(wanted, list | tuple) else (wanted,)) if name in existing]
-        skipped = skip_sid if isinstance(skip_sid, list) else [] if skip_sid is None else [skip_sid]
-        audience = self._audience(namespace, rooms, skipped)
+        names = wanted if isinstance(wanted, list | tuple) else (wanted,)
+        rooms = [(namespace, name) for name in names if name in existing]
+        skipped = [] if skip_sid is None else skip_sid if isinstance(skip_sid, list) else [skip_sid]
+        if skipped:
+            audience = self._batch.audience(*self._find(rooms, skipped))
+        else:
+            audience = self._audiences.get(tuple(rooms), self._find)
         if not audience.to and audience.beyond is None:
             return
         packets = outgoing.packets(event, data, namespace)
@@ -59,10 +64,9 @@ class DirectManager(socketio.Manager):  # type: ignore[misc]  # the library is n
             parts = [packet.data for packet in packets]
             for one in audience.beyond.ones:
                 one.say(*parts)
-            addresses = [(namespace, name) for name in rooms]
             left_out = [existing[None][sid] for sid in skipped if sid in existing[None]]
             for carrier in audience.beyond.carriers:
-                carrier.cast(addresses, left_out, parts)
+                carrier.cast(rooms, left_out, parts)
 
     def basic_enter_room(self, sid: str, namespace: str, room: str | None, eio_sid: str | None = None) -> None:
         """See `socketio.Manager`."""
@@ -88,23 +92,14 @@ class DirectManager(socketio.Manager):  # type: ignore[misc]  # the library is n
         socket = self.server.eio.sockets.get(self.rooms.get(namespace, {}).get(room, {}).get(sid))
         return socket if type(socket) is Far and not socket.closing else None
 
-    def _audience(self, namespace: str, rooms: list[str | None], skipped: list[str]) -> Audience:
-        if skipped:
-            return self._batch.audience(*self._find(namespace, rooms, frozenset(skipped)))
-        return self._audiences.get(
-            tuple([(namespace, name) for name in rooms]), lambda: self._find(namespace, rooms, frozenset())
-        )
-
-    def _find(
-        self, namespace: str, rooms: list[str | None], skipped: frozenset[str]
-    ) -> tuple[list[Any], _Beyond | None]:
+    def _find(self, rooms: Iterable[Room], skipped: Sequence[str] = ()) -> tuple[list[Any], _Beyond | None]:
         """Who is in one of the rooms, each once."""
-        existing, sockets = self.rooms.get(namespace, {}), self.server.eio.sockets
+        sockets = self.server.eio.sockets
         here: dict[Any, None] = {}
         alone: dict[Far, None] = {}
         shared: dict[Far, None] = {}
-        for room in rooms:
-            for sid, eio_sid in existing[room].items():
+        for namespace, room in rooms:
+            for sid, eio_sid in self.rooms[namespace][room].items():
                 socket = None if sid in skipped else sockets.get(eio_sid)
                 if socket is None:
                     continue

@@ -168,7 +168,7 @@ class Port(Connections):
                 socket = self._socket(sid, spec.namespace)
                 if socket is not None and slow.is_full(socket):
                     raise Refusal(Code.QUEUE_FULL, "the device's connection does not take what is sent to it")
-        self._server.manager.emit(spec.name, payload, spec.namespace, to=list(to), callback=acked)
+        self._server.manager.emit(spec.name, payload, spec.namespace, list(to), None, acked)
 
     def reaches(self, namespace: str, to: Sequence[str]) -> bool:
         """See `Emitter`."""

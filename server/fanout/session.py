@@ -270,4 +270,4 @@ def encoded(pkt: Any) -> bytes:
 
 def frames(packets: Iterable[Any]) -> bytes:
     """Engine.IO packets as websocket frames, one after the other."""
-    return b"".join(map(encoded, packets))
+    return b"".join([encoded(packet) for packet in packets])

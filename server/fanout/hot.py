@@ -1,6 +1,6 @@
 """The fast lane: an event that comes often, from frame to handler without a greenlet of its own or a second decoding.
 
-It is handled as it comes, by one greenlet that all of them share: so a handler may wait, and others wait for it alone.
+It is handled as it comes, or with others at the end of the hub's turn, by one greenlet that all of them share.
 
 What is not quite as expected is left to the usual lane, which knows an answer to everything.
 """
@@ -71,7 +71,7 @@ class Hot:
         """By how their messages name the namespace."""
         self._waiting: deque[tuple[Sender, Callable[[], None]]] = deque()
         self._paused: set[Sender] = set()
-        self._greenlet: gevent.Greenlet[[], None] | None = None
+        self._greenlet: Any = None
         self._hub: Any = None
         self._rests = False
         """Whether the greenlet waits for more."""
@@ -122,7 +122,13 @@ class Hot:
         if len(self._waiting) > _MOST:
             sender.pause()
             self._paused.add(sender)
-        self._go_on()
+        if self._greenlet is None or self._greenlet.dead:
+            self._hub, self._rests, self._greenlet = gevent.get_hub(), False, gevent.spawn(self._serve)
+        elif self._rests:
+            self._at_the_end()
+            # The first one of a turn at once; where many come, one after the other: each step of so many is faster.
+            if self._left == _TURN and getcurrent() is self._hub:
+                self._work()
         return True
 
     def _reply(self, sender: Sender, ack: str, values: Any) -> None:
@@ -147,17 +153,13 @@ class Hot:
                 sender.say(*messages)
             except Exception:  # one connection's fault is no other's
                 log.exception("acks could not be sent")
-        if self._waiting:
-            self._go_on()
+        if self._waiting and self._rests:
+            self._work()
 
-    def _go_on(self) -> None:
-        """Have what waits handled: at once on the hub, where the greenlet can be switched to, else soon."""
-        if self._greenlet is None or self._greenlet.dead:
-            self._hub, self._greenlet = gevent.get_hub(), gevent.spawn(self._serve)
-        self._at_the_end()
-        if self._rests and self._left and getcurrent() is self._hub:
-            self._rests = False
-            self._greenlet.switch()
+    def _work(self) -> None:
+        """On the hub: have what waits handled, until the greenlet has done it or waits for something else."""
+        self._rests = False
+        self._greenlet.switch()
 
     def _serve(self) -> None:
         while True:
@@ -169,4 +171,5 @@ class Hot:
                     while self._paused:
                         self._paused.pop().resume()
             self._rests = True
+            self._at_the_end()
             self._hub.switch()

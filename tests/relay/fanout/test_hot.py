@@ -4,6 +4,7 @@ from typing import Any
 
 import gevent
 import pytest
+from gevent.event import Event
 
 from server.fanout.hot import Hot
 from shared.contract.events import SENSOR_DATA_PUB_PI
@@ -129,3 +130,61 @@ def test_a_sender_that_fails_costs_no_other_its_ack() -> None:
         reply(Ack(ok=True, code=Code.STORED, id=1))
     gevent.sleep(0)
     assert len(good.writes) == 1
+
+
+def test_a_handler_that_waits_holds_up_what_comes_after_it_and_costs_nothing_meanwhile() -> None:
+    hot, go_on, handled, turns = Hot(joined), Event(), [], []
+
+    def handle(_sid: str, payload: SensorData, _reply: Any) -> None:
+        if payload.id == 1:
+            go_on.wait()
+        handled.append(payload.id)
+
+    hot.add(SENSOR_DATA_PUB_PI, handle)
+    turn = hot._turn
+    hot._turn = lambda: (turns.append(None), turn())  # type: ignore[method-assign, assignment, func-returns-value]
+    for number in (1, 2, 3):
+        assert hot.take(Sender(), f'2/pi,["sensor_data_pub_pi",{ROUND.replace(":1,", f":{number},", 1)}]')
+    for _ in range(20):
+        gevent.sleep(0)
+    assert handled == []
+    assert len(turns) <= 2
+    go_on.set()
+    gevent.sleep(0)
+    assert handled == [1, 2, 3]
+
+
+def test_of_very_many_events_each_is_handled_in_order_and_others_have_their_turn() -> None:
+    hot, handled, others = Hot(joined), [], []
+    hot.add(SENSOR_DATA_PUB_PI, lambda _sid, payload, _reply: handled.append(payload.id))
+    ids = list(range(1, 301))
+
+    def other() -> None:
+        while len(handled) < len(ids):
+            others.append(len(handled))
+            gevent.sleep(0)
+
+    for number in ids:
+        assert hot.take(Sender(), f'2/pi,["sensor_data_pub_pi",{ROUND.replace(":1,", f":{number},", 1)}]')
+    gevent.spawn(other).join(5)
+    assert handled == ids
+    assert len(others) > 5
+
+
+def test_on_the_hub_the_first_event_of_a_turn_is_handled_at_once() -> None:
+    hot, handled, seen = Hot(joined), [], []
+    hot.add(SENSOR_DATA_PUB_PI, lambda _sid, payload, _reply: handled.append(payload.id))
+
+    def arrive() -> None:
+        for number in (1, 2, 3):
+            hot.take(Sender(), f'2/pi,["sensor_data_pub_pi",{ROUND.replace(":1,", f":{number},", 1)}]')
+            seen.append(list(handled))
+
+    for _ in range(2):
+        # The first time there is no greenlet yet.
+        handled.clear()
+        seen.clear()
+        gevent.get_hub().loop.run_callback(arrive)
+        gevent.sleep(0.01)
+    assert seen == [[1], [1], [1]]
+    assert handled == [1, 2, 3]

@@ -36,6 +36,7 @@ from server.doors.telemetry import TelemetryDoor
 from server.doors.temperature import TemperatureDoor
 from server.fanout.broadcast import Broadcast
 from server.fanout.port import Port
+from server.fanout.slow import Totals
 from server.metrics import Metrics
 from server.security.front import MAX_BODY_BYTES, Front, proxied
 from server.security.identity import Gatekeeper, Identity, Role
@@ -241,6 +242,11 @@ def create_app(settings: RelaySettings, storage: Storage, clock: Clock) -> Relay
         ClientDoor(port, client_guard, gatekeeper, broadcast, snapshots, replay, commands, alerts, training),
         RootDoor(port, root_guard, gatekeeper, (esp32, TelemetryDoor(port), temperature, mqtt), esp32.tells()),
     )
+    primary = _primary(settings, port, clock, metrics) if settings.cluster.redis else None
+
+    def totals() -> Totals:
+        return port.totals() + primary.totals() if primary is not None else port.totals()
+
     for routes in (
         page_routes(),
         health_routes(gatekeeper, metrics, storage.recorder.healthy),
@@ -256,13 +262,12 @@ def create_app(settings: RelaySettings, storage: Storage, clock: Clock) -> Relay
         care_routes(gatekeeper, registry, care),
         contract_routes(lambda host: described.document(settings.mqtt, host), demo=settings.demo),
         training_routes(gatekeeper, training),
-        connection_routes(gatekeeper, port, guards, clock),
+        connection_routes(gatekeeper, port, guards, totals, clock),
     ):
         flask.register_blueprint(routes)
     handle_errors(flask, metrics)
     gauges.relay(metrics, registry, port, storage, commands)
     alerting.watch(metrics)
-    primary = _primary(settings, port, clock, metrics) if settings.cluster.redis else None
     ticking = (commands.tick, esp32.tick, temperature.tick, home_assistant.tick)
     return Relay(flask, port, doors, guards, storage, (mqtt, home_assistant), primary, alerting, ticking)
 

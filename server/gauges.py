@@ -1,6 +1,7 @@
 """What `/metrics` shows of the parts as they are: read when somebody asks."""
 
 import math
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from shared.contract.payloads import CommandState
 
 if TYPE_CHECKING:
     from server.app import Storage
+    from server.cluster.messages import Figures
     from server.cluster.primary import Primary
 
 
@@ -48,25 +50,24 @@ def workers(metrics: Metrics, primary: "Primary") -> None:
     metrics.watch("workers_lost", "Links to workers that broke, their connections with them.", lambda: primary.losses)
     metrics.watch("queue_up", "Whether the message queue can be used: 1 or 0.", lambda: primary.queue.up)
     metrics.watch("queue_losses", "How often the message queue went away.", lambda: primary.queue.losses)
-    for figure, words in (
-        ("connections", "Open Engine.IO connections of a worker."),
-        ("websockets", "Those of them that are websockets."),
-        ("slow_consumers", "Connections of a worker closed because they did not read."),
-        ("unsent_bytes", "What waits for connections of a worker."),
-        ("conflated", "States that a worker replaced by a newer one while they waited."),
-        ("dropped", "Events that a worker left out for a slow connection."),
-        ("losses", "How often a worker lost the queue or its primary, and all connections."),
-    ):
-        metrics.watch_each(
-            f"worker_{figure}",
-            words,
-            "worker",
-            partial(_figures, primary, figure),
-        )
+    of: dict[str, tuple[str, Callable[[Figures], float]]] = {
+        "connections": ("Open Engine.IO connections of a worker.", lambda of: of.connections),
+        "websockets": ("Those of them that are websockets.", lambda of: of.websockets),
+        "unsent_bytes": ("What waits for connections of a worker.", lambda of: of.unsent_bytes),
+        "losses": ("How often a worker lost the queue or its primary, and all connections.", lambda of: of.losses),
+        "slow_consumers": ("Connections of a worker closed because they did not read.", lambda of: of.totals.closed),
+        "conflated": (
+            "States that a worker replaced by a newer one while they waited.",
+            lambda of: of.totals.conflated,
+        ),
+        "dropped": ("Events that a worker left out for a slow connection.", lambda of: of.totals.dropped),
+    }
+    for name, (words, figure) in of.items():
+        metrics.watch_each(f"worker_{name}", words, "worker", partial(_each, primary, figure))
 
 
-def _figures(primary: "Primary", name: str) -> dict[str, float]:
-    return {carrier.name: getattr(carrier.figures, name) for carrier in primary}
+def _each(primary: "Primary", figure: "Callable[[Figures], float]") -> dict[str, float]:
+    return {carrier.name: figure(carrier.figures) for carrier in primary}
 
 
 def _space(storage: "Storage") -> DiskSpace:

@@ -167,11 +167,9 @@ class Carrier:
         return Figures(
             connections=port.connections(),
             websockets=port.websockets(),
-            slow_consumers=port.slow_consumers,
             unsent_bytes=port.unsent_bytes(),
-            conflated=port.terms.tally.conflated,
-            dropped=port.terms.tally.dropped,
             losses=self.losses,
+            totals=port.totals(),
         )
 
     def _drain(self, link: Link, sid: str, token: int) -> None:

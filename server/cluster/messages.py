@@ -6,9 +6,9 @@ import msgspec
 from msgspec import Meta, Struct
 
 from server.fanout.far import Room
-from server.fanout.slow import Lag
+from server.fanout.slow import Lag, Totals
 
-PROTOCOL = 1
+PROTOCOL = 2
 """To be counted up with every change of a word: workers that do not understand each other do not work together."""
 
 Sid = str
@@ -101,14 +101,12 @@ class Welcome(_Word, frozen=True, array_like=True, gc=False, tag=11):
 class Figures(_Word, frozen=True, array_like=True, gc=False, tag=13):
     """How a worker does, once a second."""
 
-    connections: int
-    websockets: int
-    slow_consumers: int
-    unsent_bytes: int
-    conflated: int
-    dropped: int
-    losses: int
+    connections: int = 0
+    websockets: int = 0
+    unsent_bytes: int = 0
+    losses: int = 0
     """How often it lost the queue or the primary, and so all connections."""
+    totals: Totals = Totals()
 
 
 class Lagging(_Word, frozen=True, array_like=True, gc=False, tag=14):

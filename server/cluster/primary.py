@@ -30,7 +30,7 @@ from server.cluster.messages import (
 from server.cluster.queue import Queue
 from server.fanout.far import Data, Far, Room
 from server.fanout.port import Port
-from server.fanout.slow import Lag
+from server.fanout.slow import Lag, Totals
 from server.settings import ClusterSettings
 from shared.clock import Clock
 from shared.ids import new_id
@@ -56,10 +56,11 @@ def soon(call: Callable[[], None]) -> None:
 class Remote:
     """A carrier, as the primary sees it; see `server.fanout.far.Carrier`."""
 
-    def __init__(self, name: str, link: Link, port: Port) -> None:
+    def __init__(self, name: str, link: Link, port: Port, figures: Figures) -> None:
+        """`figures` are what it said of itself before, on an earlier link."""
         self.name = name
         self.link = link
-        self.figures = Figures(0, 0, 0, 0, 0, 0, 0)
+        self.figures = figures
         self._port = port
         self._connections: dict[str, Far] = {}
         self._lagging: tuple[Lag, ...] = ()
@@ -160,6 +161,8 @@ class Primary:
         self.queue = Queue(settings, CHANNEL, None, self)
         """The way to them."""
         self._carriers: dict[str, Remote] = {}
+        self._earlier: dict[str, Figures] = {}
+        """What workers last said that are not here now."""
         self._strangers: set[str] = set()
         self._stopping = False
         self.losses = 0
@@ -171,6 +174,11 @@ class Primary:
 
     def __len__(self) -> int:
         return len(self._carriers)
+
+    def totals(self) -> Totals:
+        """What all of them together, those that are gone among them, could not deliver."""
+        said = [carrier.figures for carrier in self] + list(self._earlier.values())
+        return sum((figures.totals for figures in said), Totals())
 
     def start(self, address: str) -> None:
         """Let carriers come; `address` is where they send HTTP requests on to."""
@@ -242,7 +250,7 @@ class Primary:
             soon,
             self._clock,
         )
-        self._carriers[worker] = Remote(name, link, self._port)
+        self._carriers[worker] = Remote(name, link, self._port, self._earlier.pop(worker, Figures()))
         link.put(Welcome(self._address))
         log.info("worker joined: name=%s", name)
 
@@ -250,6 +258,7 @@ class Primary:
         log.warning("worker lost: name=%s connections=%d reason=%s", carrier.name, len(carrier), why)
         self.losses += 1
         self._carriers.pop(carrier.link.worker, None)
+        self._earlier[carrier.link.worker] = carrier.figures
         self._tell(carrier.link.worker, carrier.link.name, Over())
         carrier.close()
 

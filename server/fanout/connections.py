@@ -68,6 +68,11 @@ class Connections:
         joined = {eio_sid: tuple(self._joined(eio_sid)) for eio_sid, _ in sockets}
         return slow.behind(sockets, self._server.environ, joined)
 
+    def totals(self) -> slow.Totals:
+        """What has become of events for those who did not keep up."""
+        tally = self.terms.tally
+        return slow.Totals(tally.dropped, tally.conflated, tally.noticed, self.slow_consumers)
+
     def reap(self) -> None:
         """Close connections that have joined no namespace in time, or take nothing any more, and cut those whose peer
         does not let them end.

@@ -30,6 +30,27 @@ class Lag(Struct, frozen=True, array_like=True, gc=False):
     conflated: int
 
 
+class Totals(Struct, frozen=True, array_like=True, gc=False):
+    """What has become of events for connections that did not keep up, since a process was started."""
+
+    dropped: int = 0
+    """Events that were left out, and told so."""
+    conflated: int = 0
+    """States that a newer one replaced."""
+    noticed: int = 0
+    """Notices of what was left out."""
+    closed: int = 0
+    """Connections that were closed because they did not read."""
+
+    def __add__(self, other: "Totals") -> "Totals":
+        return Totals(
+            self.dropped + other.dropped,
+            self.conflated + other.conflated,
+            self.noticed + other.noticed,
+            self.closed + other.closed,
+        )
+
+
 @dataclass(frozen=True)
 class Behind:
     """A connection that has not taken what was sent to it."""

@@ -33,6 +33,7 @@ from tests.support.nginx import nginx
 from tests.support.processes import RelayProcess, free_port, wait_for
 from tests.support.raw import RawClient
 from tests.support.redis import Redis, redis
+from tests.support.stalled import BOUND, SMALL, Producer, there
 
 
 @dataclass
@@ -44,6 +45,7 @@ class Site:
     ports: tuple[int, int, int]
     url: str = ""
     database: str = ""
+    limits: dict[str, str] = field(default_factory=dict)
     workers: dict[int, RelayProcess] = field(default_factory=dict)
 
     def start(self, port: int) -> RelayProcess:
@@ -53,6 +55,7 @@ class Site:
             "LIMITS__CLIENT_EVENTS_PER_S": "1000",
             # Whatever a run chooses for the rest: several workers are of the direct path alone.
             "FANOUT": "direct",
+            **self.limits,
         }
         self.workers[port] = processes.start_relay(self.state, port=port, DATABASE=self.database, **settings)
         return self.workers[port]
@@ -87,10 +90,10 @@ class Site:
 
 
 @contextmanager
-def site(directory: Path, database: str = "") -> Iterator[Site]:
+def site(directory: Path, database: str = "", **limits: str) -> Iterator[Site]:
     ports = (free_port(), free_port(), free_port())
     with redis(directory / "redis") as queue, ExitStack() as stack:
-        running = Site(queue, directory / "relay", ports, database=database)
+        running = Site(queue, directory / "relay", ports, database=database, limits=limits)
         running.url = stack.enter_context(nginx(directory / "nginx", ports))
         try:
             for port in ports:
@@ -296,6 +299,30 @@ def test_a_worker_that_hangs_is_parted_with_and_comes_back(tmp_path: Path) -> No
                     page.frame(5)
         with RawClient(f"http://127.0.0.1:{port}", "/client") as again:
             again.event("snapshot_pub_client")
+
+
+def test_what_a_worker_could_not_deliver_is_told_by_the_relay(tmp_path: Path) -> None:
+    limits = {"LIMITS__DEVICE_EVENTS_PER_S": "100000", "LIMITS__MAILBOX_BYTES": str(BOUND)}
+    with site(tmp_path, **limits) as here:
+        port, primary = here.carriers[0], here.workers[here.primary]
+        with RawClient(f"http://127.0.0.1:{port}", "/client", {}, **SMALL) as page:
+            page.event("snapshot_pub_client")
+            producer = Producer(primary, "busy")
+            try:
+                wait_for(
+                    "events are left out, and the relay says so",
+                    lambda: there(page) and primary.get("/api/connections")["dropped"] >= 10,
+                    60,
+                )
+            finally:
+                producer.stop()
+            [slow] = wait_for("who is behind is told", lambda: primary.get("/api/connections")["behind"])
+            assert (slow["doors"], slow["transport"]) == (["/client"], "websocket")
+            assert "breathlight_samples_dropped 0.0" in primary.get("/metrics").splitlines()
+        left_out = primary.get("/api/connections")["dropped"]
+        here.kill(port)
+        wait_for("the primary parts with it", lambda: "breathlight_workers 1.0" in primary.get("/metrics"), 30)
+        assert primary.get("/api/connections")["dropped"] >= left_out
 
 
 def test_a_worker_keeps_to_the_contract_like_the_primary(tmp_path: Path) -> None:

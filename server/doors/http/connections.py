@@ -1,6 +1,6 @@
 """Who keeps up with what is sent."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 
 from flask import Blueprint, Response
@@ -11,28 +11,30 @@ from server.doors.http.describe import OPERATORS, Reply, operation
 from server.doors.http.session import allow
 from server.doors.http.shapes import Connections, SlowConnection
 from server.fanout.port import Port
-from server.fanout.slow import Behind
+from server.fanout.slow import Behind, Totals
 from server.security.identity import Gatekeeper, Role
 from shared.clock import Clock, iso_utc
 
 
-def connection_routes(gatekeeper: Gatekeeper, port: Port, guards: Iterable[Guard], clock: Clock) -> Blueprint:
-    """`GET /api/connections`."""
+def connection_routes(
+    gatekeeper: Gatekeeper, port: Port, guards: Iterable[Guard], totals: Callable[[], Totals], clock: Clock
+) -> Blueprint:
+    """`GET /api/connections`; `totals` are those of all workers."""
     routes = Blueprint("connections", __name__)
 
     @routes.get("/api/connections")
     @operation("Connections that do not keep up.", Reply(Connections), group="Service", roles=OPERATORS)
     def connections() -> Response:
         allow(gatekeeper, Role.OPERATOR)
-        terms = port.terms
+        terms, all_ = port.terms, totals()
         return answer(
             Connections(
                 connections=port.connections(),
                 behind=tuple(map(described, port.behind())),
-                dropped=terms.tally.dropped,
-                conflated=terms.tally.conflated,
-                notices=terms.tally.noticed,
-                closed=port.slow_consumers,
+                dropped=all_.dropped,
+                conflated=all_.conflated,
+                notices=all_.noticed,
+                closed=all_.closed,
                 bound_events=terms.events,
                 bound_bytes=terms.bytes,
             )

@@ -1,9 +1,7 @@
 """Clients that stop reading, over real sockets: they lack nothing in the end, or are told why they are closed."""
 
 import json
-import socket
-import threading
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -13,52 +11,14 @@ import websocket
 from tests.support import processes
 from tests.support.processes import RelayProcess, wait_for
 from tests.support.raw import RawClient
+from tests.support.stalled import BOUND, FRAME, SMALL, Producer, there
 
 pytestmark = pytest.mark.integration
-
-PADDING = {f"quantity-{number}": 1.5 for number in range(60)}
-WIDE = {name: {"state": "failed", "reason": "x" * 200} for name in PADDING}
-SMALL: Any = {"sockopt": [(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)]}
-BOUND = 65_536
-FRAME = 20_000
-"""A round of the tests is shorter."""
 
 
 def gauge(relay: RelayProcess, name: str) -> float:
     [line] = [line for line in relay.get("/metrics").splitlines() if line.startswith(f"breathlight_{name} ")]
     return float(line.split()[1])
-
-
-def there(client: RawClient) -> bool:
-    """It is there, and says so; it only does not read."""
-    with suppress(OSError, websocket.WebSocketException):
-        client.send("3")
-    return True
-
-
-class Producer:
-    """A device that goes on sending rounds and the state of its lamp, until it is told to stop."""
-
-    def __init__(self, relay: RelayProcess, device: str) -> None:
-        self.rounds = 0
-        self.lamp = False
-        self._ended = threading.Event()
-        self._client = RawClient(relay.url, "/pi", {"device": device, "contract": "1.0"})
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
-
-    def _run(self) -> None:
-        while not self._ended.is_set():
-            self.rounds += 1
-            body = {"id": self.rounds, "stream": "s", "datetime": "2026-01-31 23:59:59", "fail": [], "data": PADDING}
-            assert self._client.call("sensor_data_pub_pi", {**body, "quality": WIDE})[0]["ok"]
-            self.lamp = not self.lamp
-            assert self._client.call("LED_status_pub_pi", {"status": self.lamp})[0]["ok"]
-
-    def stop(self) -> None:
-        self._ended.set()
-        self._thread.join(20)
-        self._client.close()
 
 
 class Page:

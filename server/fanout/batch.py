@@ -7,6 +7,8 @@ subscriber sees is in order too; a turn with very many subscribers is cut into s
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import repeat
+from operator import call
 from typing import Any, Protocol
 
 from server.fanout import outgoing
@@ -134,15 +136,17 @@ class Batch:
     def _straight(run: _Run, start: int, until: int) -> int:
         """Write to those who were ready and still are. Returns who comes next."""
         audience, data = run.audience, run.data
-        size, at = len(data), start
-        while at < until:
+        # What each took. What one raises ends the `extend`, but what was counted before it stays.
+        counts: list[int] = []
+        while (at := start + len(counts)) < until:
             try:
-                for send in audience.sends[at:until]:
-                    count = send(data)
-                    at += 1
-                    if count != size:
-                        audience.to[at - 1].wire.sent(data, count, run.pieces)
-            except OSError as error:
-                audience.to[at].wire.sent(data, 0 if isinstance(error, BlockingIOError) else -1, run.pieces)
-                at += 1
+                counts.extend(map(call, audience.sends[at:until], repeat(data)))
+            except BlockingIOError:
+                counts.append(0)
+            except OSError:
+                counts.append(-1)
+        if counts.count(len(data)) < len(counts):
+            for subscriber, count in zip(audience.to[start:until], counts, strict=True):
+                if count != len(data):
+                    subscriber.wire.sent(data, count, run.pieces)
         return max(start, until)

@@ -90,12 +90,18 @@ class Connections:
                 websocket.cut()
 
     def _reap_strangers(self, now: float) -> None:
-        alive = dict(self._server.eio.sockets)
-        self._first_seen = {eio_sid: self._first_seen.get(eio_sid, now) for eio_sid in alive}
-        self._ushered &= alive.keys()
-        for eio_sid, socket in alive.items():
+        sockets, rooms = self._server.eio.sockets, self._server.manager.rooms
+        for eio_sid in self._first_seen.keys() - sockets.keys():
+            del self._first_seen[eio_sid]
+        for eio_sid in sockets.keys() - self._first_seen.keys():
+            self._first_seen[eio_sid] = now
+        self._ushered &= sockets.keys()
+        # Whole sets: to look at each of thousands of connections every second would be a good part of what they cost.
+        joined = set().union(*[everybody.values() for room in rooms.values() if (everybody := room.get(None))])
+        for eio_sid in sockets.keys() - joined:
             age_s = now - self._first_seen[eio_sid]
-            if age_s < min(arduino.USHER_S, self._limits.join_s) or any(self._joined(eio_sid)):
+            # To end one takes a while: others may have ended by themselves meanwhile.
+            if (socket := sockets.get(eio_sid)) is None or age_s < min(arduino.USHER_S, self._limits.join_s):
                 continue
             if age_s >= self._limits.join_s:
                 self.reaped += 1

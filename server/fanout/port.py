@@ -102,8 +102,12 @@ class Port(Connections):
                 hot=self._lane(),
                 after_hot=self._hot.after,
                 batch=self._batch,
+                sockets=eio.sockets,
                 environs=self._server.environ,
+                patience_s=_PING_TIMEOUT_S,
             )
+            # See `Path.ping`.
+            eio.start_service_task = False
             self._opened = eio.handlers["connect"]
             eio.on("connect", self._adopt)
 

@@ -100,10 +100,15 @@ class Session(Socket):  # type: ignore[misc]  # the library is not typed
             self.path.pings.append(self)
 
     def ping(self) -> None:
-        """Ask whether anybody is there. Silence is found by the library, which looks at `last_ping`."""
+        """Ask whether anybody is there."""
         if not self.closing and not self.closed:
             self.last_ping = time()
             self.send(engineio_packet.Packet(engineio_packet.PING))
+
+    def part_if_silent(self) -> None:
+        """End the connection if the last ping was not answered in time."""
+        if not self.closing and not self.closed:
+            self.check_ping_timeout()
 
     def poll(self) -> Any:
         """Packets for a long poll. One that was overtaken by an upgrade ends with nothing."""
@@ -121,6 +126,7 @@ class Session(Socket):  # type: ignore[misc]  # the library is not typed
         self.path.batch.settle(self)
         if self.wire is None or not self.upgraded:
             super().close(wait=wait, abort=abort, reason=reason)
+            self.path.ended.append(self.sid)
             return
         self.closing = True
         self.server._trigger_event(  # noqa: SLF001

@@ -1,6 +1,5 @@
 """Who is asked whether he is there, and who is parted with, in made-up time."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -33,10 +32,10 @@ class Session:
 
 
 @pytest.fixture
-def now(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
+def now(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     at = [1000.0]
     monkeypatch.setattr(path_module, "time", lambda: at[0])
-    yield at
+    return at
 
 
 def made(sockets: dict[str, Any]) -> Path:

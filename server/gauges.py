@@ -50,19 +50,22 @@ def workers(metrics: Metrics, primary: "Primary") -> None:
     metrics.watch("workers_lost", "Links to workers that broke, their connections with them.", lambda: primary.losses)
     metrics.watch("queue_up", "Whether the message queue can be used: 1 or 0.", lambda: primary.queue.up)
     metrics.watch("queue_losses", "How often the message queue went away.", lambda: primary.queue.losses)
-    of: dict[str, tuple[str, Callable[[Figures], float]]] = {
-        "connections": ("Open Engine.IO connections of a worker.", lambda of: of.connections),
-        "websockets": ("Those of them that are websockets.", lambda of: of.websockets),
-        "unsent_bytes": ("What waits for connections of a worker.", lambda of: of.unsent_bytes),
-        "losses": ("How often a worker lost the queue or its primary, and all connections.", lambda of: of.losses),
-        "slow_consumers": ("Connections of a worker closed because they did not read.", lambda of: of.totals.closed),
+    figures: dict[str, tuple[str, Callable[[Figures], float]]] = {
+        "connections": ("Open Engine.IO connections of a worker.", lambda said: said.connections),
+        "websockets": ("Those of them that are websockets.", lambda said: said.websockets),
+        "unsent_bytes": ("What waits for connections of a worker.", lambda said: said.unsent_bytes),
+        "losses": ("How often a worker lost the queue or its primary, and all connections.", lambda said: said.losses),
+        "slow_consumers": (
+            "Connections of a worker closed because they did not read.",
+            lambda said: said.totals.closed,
+        ),
         "conflated": (
             "States that a worker replaced by a newer one while they waited.",
-            lambda of: of.totals.conflated,
+            lambda said: said.totals.conflated,
         ),
-        "dropped": ("Events that a worker left out for a slow connection.", lambda of: of.totals.dropped),
+        "dropped": ("Events that a worker left out for a slow connection.", lambda said: said.totals.dropped),
     }
-    for name, (words, figure) in of.items():
+    for name, (words, figure) in figures.items():
         metrics.watch_each(f"worker_{name}", words, "worker", partial(_each, primary, figure))
 
 

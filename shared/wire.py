@@ -25,7 +25,8 @@ RESERVED_EVENTS = frozenset(
 BINARY_EVENTS = frozenset((spec.namespace, spec.name) for spec in EVERY_DOOR if spec.raw)
 """Events whose body may be binary."""
 
-_EVENT = "2"
+EVENT = "2"
+"""What the message of an event begins with."""
 
 NOT_AN_EVENT = "not an event"
 """Stands for the name of a message that has none; it is in no catalogue, so the guard meets it."""
@@ -58,8 +59,12 @@ class LongJson(StrictJson):
 
 def event_text(namespace: str, name: str, body: object) -> str:
     """An event with one body as a Socket.IO message; no ack is asked for."""
-    prefix = f"{_EVENT}{namespace}," if namespace != "/" else _EVENT
-    return prefix + StrictJson.dumps((name, body))
+    return EVENT + in_namespace(namespace) + StrictJson.dumps((name, body))
+
+
+def in_namespace(namespace: str) -> str:
+    """How a message says its namespace, after its type: the default one goes without saying."""
+    return "" if namespace == "/" else f"{namespace},"
 
 
 def _decoded(text: str | bytes) -> Any:

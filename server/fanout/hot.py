@@ -19,7 +19,7 @@ from gevent import getcurrent
 from server.fanout.words import Rounds
 from shared.contract.payloads import SensorData
 from shared.contract.spec import EventSpec, Namespace
-from shared.wire import MAX_EVENT_CHARS, StrictJson
+from shared.wire import EVENT, MAX_EVENT_CHARS, StrictJson, in_namespace
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ Reply = Callable[[Any], None]
 HotHandler = Callable[[str, Any, Reply | None], None]
 """Takes (sid, payload, reply or None where no ack is wanted). What it waits for delays the other hot events."""
 
-_EVENT, _ACK = "2", "3"
+_ACK = "3"
 _DIGITS = "0123456789"
 _LONGEST_HEAD = 32
 """Of a message: its type, its namespace and the number of its ack."""
@@ -84,7 +84,7 @@ class Hot:
 
     def add(self, spec: EventSpec, handle: HotHandler) -> None:
         """Serve `spec` here."""
-        namespace = f"{spec.namespace}," if spec.namespace is not Namespace.ROOT else ""
+        namespace = in_namespace(spec.namespace)
         kind: Any = spec.payload
         decoder: Any = Rounds() if kind is SensorData else msgspec.json.Decoder(tuple[str, kind])
         lane = _Lane(spec.namespace, _ACK + namespace, f'["{spec.name}",', decoder.decode, handle)
@@ -93,7 +93,7 @@ class Hot:
     def take(self, sender: Sender, message: str) -> bool:
         """Take one Socket.IO message. False where it is for the usual lane."""
         start = message.find("[", 0, _LONGEST_HEAD)
-        if start < 0 or message[0] != _EVENT or len(message) - start > MAX_EVENT_CHARS:
+        if start < 0 or message[0] != EVENT or len(message) - start > MAX_EVENT_CHARS:
             return False
         head = message[1:start]
         namespace = head.rstrip(_DIGITS)

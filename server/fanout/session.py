@@ -16,7 +16,7 @@ from engineio.socket import Socket
 
 from server.fanout import framing
 from server.fanout.inbox import Inbox, Message
-from server.fanout.outgoing import Outgoing, told_of
+from server.fanout.outgoing import told_of
 from server.fanout.path import Path
 from server.fanout.wire import Wire
 
@@ -267,13 +267,10 @@ class Session(Socket):  # type: ignore[misc]  # the library is not typed
 
 def encoded(pkt: Any) -> bytes:
     """An Engine.IO packet as a websocket frame."""
-    data = pkt.data
-    if type(pkt) is Outgoing and isinstance(data, str):
-        return framing.text(f"{engineio_packet.MESSAGE}{data}")
     data = pkt.encode()
     return framing.frame(framing.BINARY, data) if isinstance(data, bytes) else framing.text(data)
 
 
 def frames(packets: Iterable[Any]) -> bytes:
     """Engine.IO packets as websocket frames, one after the other."""
-    return b"".join([encoded(packet) for packet in packets])
+    return b"".join(map(encoded, packets))

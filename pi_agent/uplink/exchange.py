@@ -126,8 +126,10 @@ class Exchange:
             self._end(engine, "the relay says nothing any more")
 
     def _end(self, engine: "SharedEngine", why: str) -> None:
-        # Only here are sockets closed: a number that is free again may be another one's in the next moment.
-        if self._watched.pop(engine.fd, None) is not None:
+        # Only here are sockets closed: a number that is free again may be another one's in the next moment. So it may
+        # be by now, where `engine` is ended once more: who cuts it need not know.
+        if self._watched.get(engine.fd) is engine:
+            del self._watched[engine.fd]
             self._selector.unregister(engine.fd)
         engine.ended(why)
 

@@ -127,3 +127,23 @@ def test_a_connection_that_nobody_waits_for_any_more_is_let_go(relay, exchange) 
     end.link.close()
     End(relay.url, exchange).next(Joined)
     relay.wait(lambda: relay.connected == 1)
+
+
+def test_ending_a_connection_once_more_does_not_touch_the_one_that_has_its_number_now(relay, exchange) -> None:
+    def joined() -> list[End]:
+        ends = [End(relay.url, exchange) for _ in range(8)]
+        for end in ends:
+            end.next(Joined)
+        return ends
+
+    before = joined()
+    for end in before:
+        end.link.cut()
+        end.next(Lost)
+    relay.wait(lambda: relay.connected == 0)
+    after = joined()
+    for end in before:
+        end.link.cut()
+    for end in after:
+        end.link.emit(HEARTBEAT_PUB_PI, {"interval_s": 10}, Token("heartbeat", 1))
+        end.next(Answered)

@@ -52,8 +52,6 @@ log = logging.getLogger(__name__)
 Shown = tuple[EventSpec, Frame] | None
 Note = Callable[[], Shown]
 """Takes a new event into the state, and returns what pages are shown of it."""
-# Names for what annotates functions within functions: those are looked at for every event.
-_Outcome = Outcome[Stored]
 
 
 class Ingest:
@@ -89,28 +87,22 @@ class Ingest:
     def sensor_data_soon(self, name: str, body: SensorData, told: Callable[[Ack | Exception], None]) -> None:
         """The same without waiting: `told` gets the ack once it is on disk, or why there is none."""
         event, note = self._round(name, body)
-        ticket = self._offer(event, note)
-
-        def stored(outcome: _Outcome) -> None:
-            self._live.settle(ticket)
-            told(_stored(event, outcome.get()) if outcome.error is None else outcome.error)
-
-        ticket.then(stored)
+        self._offer(event, note).then(partial(_tell, event, told))
 
     def _round(self, name: str, body: SensorData) -> tuple[Event, Note]:
         device, now = self._registry.get(name), self._clock.now()
         body = calibrated(body, device.profile)
         taken = _taken(body, now)
+        event = self._event(SENSOR_DATA_PUB_PI.name, name, body, body.id, taken, readings=body.data)
+        return event, partial(self._note_round, device, body, now, taken)
 
-        def note() -> Shown:
-            if (body.insight is not None or device.insights.passing) and device.insights.take(
-                body.insight, as_of(body.taken_at, now) or iso_utc(now)
-            ):
-                self._keep(device)
-            self._alerts.readings(device, body, device.note_readings(body, now, taken))
-            return SENSOR_DATA_PUB_CLIENT, partial(frames.sensor_data, name, body, self._recorder.cursor)
-
-        return self._event(SENSOR_DATA_PUB_PI.name, name, body, body.id, taken, readings=body.data), note
+    def _note_round(self, device: Device, body: SensorData, now: datetime, taken: datetime) -> Shown:
+        if (body.insight is not None or device.insights.passing) and device.insights.take(
+            body.insight, as_of(body.taken_at, now) or iso_utc(now)
+        ):
+            self._keep(device)
+        self._alerts.readings(device, body, device.note_readings(body, now, taken))
+        return SENSOR_DATA_PUB_CLIENT, partial(frames.sensor_data, device.name, body, self._recorder.cursor)
 
     def motion(self, name: str, body: Motion) -> Ack:
         """A movement began or ended."""
@@ -205,11 +197,7 @@ class Ingest:
 
     def _take(self, event: Event, note: Note, settle: Callable[[], None] = lambda: None) -> Ack:
         """Note and show what is new, and answer once it is on disk."""
-        ticket = self._offer(event, note, settle)
-        try:
-            return _stored(event, ticket.wait())
-        finally:
-            self._live.settle(ticket)
+        return _stored(event, self._offer(event, note, settle).wait())
 
     def _offer(self, event: Event, note: Note, settle: Callable[[], None] = lambda: None) -> Ticket:
         """Put an event on its way to the disk; note and show it where it is new."""
@@ -224,6 +212,10 @@ class Ingest:
     def _show(self, spec: EventSpec, frame: Frame, device: str) -> None:
         if self._broadcast.watched(device):
             self._broadcast.to_pages(spec, frame(), device)
+
+
+def _tell(event: Event, told: Callable[[Ack | Exception], None], outcome: Outcome[Stored]) -> None:
+    told(_stored(event, outcome.get()) if outcome.error is None else outcome.error)
 
 
 def _stored(event: Event, stored: Stored) -> Ack:

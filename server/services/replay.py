@@ -4,6 +4,7 @@ A page counts by the relay's cursor: it says how far it came, gets every stored 
 were already shown but are not stored yet, then joins. All from the last look at the database on happens in one turn.
 """
 
+from collections import deque
 from collections.abc import Callable
 
 import msgspec
@@ -31,21 +32,20 @@ class LiveFrames:
     """Frames that pages were shown and the database has not committed yet, oldest first."""
 
     def __init__(self) -> None:
-        self._frames: dict[Ticket, tuple[EventSpec, Frame]] = {}
+        self._frames: deque[tuple[Ticket, EventSpec, Frame]] = deque()
 
     def show(self, ticket: Ticket, spec: EventSpec, frame: Frame) -> None:
-        """A frame goes out."""
-        self._frames[ticket] = spec, frame
-
-    def settle(self, ticket: Ticket) -> None:
-        """Its event is stored, or refused: a replay finds it, or its sender sends it again."""
-        self._frames.pop(ticket, None)
+        """A frame goes out. It stays until its event is stored, or refused, and another one comes."""
+        frames = self._frames
+        while frames and frames[0][0].done:
+            frames.popleft()
+        frames.append((ticket, spec, frame))
 
     def uncommitted(self, device: str | None) -> list[tuple[EventSpec, Payload]]:
         """The frames of `device` (None: of all) that no replay finds."""
         return [
             (spec, frame())
-            for ticket, (spec, frame) in self._frames.items()
+            for ticket, spec, frame in self._frames
             if not ticket.done and device in (None, ticket.event.device)
         ]
 

@@ -31,10 +31,6 @@ class Newest:
         self._as_of[of] = at
         return True
 
-    def recall(self, of: str, taken_at: str) -> None:
-        """Take over what was known before."""
-        self._as_of.setdefault(of, taken_at)
-
     def forget(self, of: str) -> None:
         """There is no such kind any more."""
         self._as_of.pop(of, None)

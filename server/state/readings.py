@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from server.state.newest import Newest, as_of
+from server.state.newest import as_of
 from server.state.schedule import Schedule
 from shared.clock import iso_utc, parse_iso_utc
 from shared.contract.payloads import LastReading, SensorData
@@ -20,8 +20,7 @@ class Readings(dict[str, LastReading]):
 
     def __init__(self) -> None:
         super().__init__()
-        self._schedules: dict[str, Schedule] = {}
-        self._newest = Newest()
+        self._tracks: dict[str, _Track] = {}
 
     def take(self, body: SensorData, now: datetime, taken: datetime | None, round_s: float | None) -> tuple[str, ...]:
         """Take the values of a round that are not older than what is known. Returns their quantities.
@@ -34,35 +33,52 @@ class Readings(dict[str, LastReading]):
         taken_s = (taken or parse_iso_utc(taken_at)).timestamp()
         news = []
         for name, value in body.data.items():
-            known = self.get(name)
-            if (known is None and len(self) >= MOST_QUANTITIES) or not self._newest.is_news(name, at):
-                continue
-            schedule = self._schedules.get(name)
-            if schedule is None:
-                schedule = self._schedules[name] = Schedule()
+            track = self._tracks.get(name)
+            if track is None:
+                if len(self) >= MOST_QUANTITIES and name not in self:
+                    continue
+                track = self._track(name)
+            if at is not None:
+                if at < track.as_of:
+                    continue
+                track.as_of = at
             news.append(name)
+            known = self.get(name)
             self[name] = LastReading(
                 value=value,
-                unit=known.unit if known is not None else _unit(name),
+                unit=track.unit,
                 taken_at=taken_at,
                 quality=body.quality.get(name),
-                stale_after_s=schedule.note(taken_s, round_s),
+                stale_after_s=track.schedule.note(taken_s, round_s),
                 value_at=taken_at if value is not None else known.value_at if known is not None else None,
             )
         return tuple(news)
 
     def recall(self, name: str, value: float, taken_at: str, round_s: float | None) -> None:
         """Take the newest value that is stored: the newest round may have had none, or not this quantity."""
-        self._newest.recall(name, taken_at)
+        track = self._tracks.get(name) or self._track(name)
+        track.as_of = track.as_of or taken_at
         known = self.get(name)
         if known is None:
             stale_after_s = Schedule().note(0.0, round_s)
             self[name] = LastReading(
-                value=value, unit=_unit(name), taken_at=taken_at, stale_after_s=stale_after_s, value_at=taken_at
+                value=value, unit=track.unit, taken_at=taken_at, stale_after_s=stale_after_s, value_at=taken_at
             )
         elif known.value_at is None:
             self[name] = msgspec.structs.replace(known, value_at=taken_at)
 
+    def _track(self, name: str) -> "_Track":
+        track = self._tracks[name] = _Track(QUANTITIES[name].unit if name in QUANTITIES else "")
+        return track
 
-def _unit(quantity: str) -> str:
-    return QUANTITIES[quantity].unit if quantity in QUANTITIES else ""
+
+class _Track:
+    """What is known of one quantity beside its value."""
+
+    __slots__ = ("as_of", "schedule", "unit")
+
+    def __init__(self, unit: str) -> None:
+        self.unit = unit
+        self.schedule = Schedule()
+        self.as_of = ""
+        """When the newest value was taken, see `server.state.newest`; nothing is older than what is not known."""

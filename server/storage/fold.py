@@ -66,10 +66,8 @@ class Fold:
         cursor, id_, event, taken_at, received_at, body = row
         if device.row is None or stream.row is None:
             raise ValueError(f"{device.name} {stream.name} has no row yet")
-        if id_ < stream.stored.highest:
+        if not stream.stored.add(id_):
             stream.late += 1
-        stream.stored.add(id_)
-        stream.given.add(id_)
         self.upto = cursor
         self.events += 1
         if stream.row not in self.streams:
@@ -77,8 +75,13 @@ class Fold:
         self.devices[device.row] = (device.name, received_at)
         if device.is_newest(event, stream.row, id_):
             self.latest[device.row, event] = (cursor, stream.row, id_, taken_at, received_at, body)
-            self.last_values.update(values)
-            self.last_stamps.update(dict.fromkeys(values, (taken_at, cursor)))
+            stamp = (taken_at, cursor)
+            for key, value in values.items():
+                self.last_values[key] = value
+                self.last_stamps[key] = stamp
+        self._roll_up(taken_at, values)
+
+    def _roll_up(self, taken_at: int, values: Mapping[int, float]) -> None:
         start = taken_at - taken_at % MINUTE_MS
         buckets = self.minutes.get(start)
         if buckets is None:

@@ -35,14 +35,16 @@ class IdRanges:
         """How many ids there are."""
         return sum(last - first + 1 for first, last in self)
 
-    def add(self, id_: int) -> None:
-        """Put in one id."""
+    def add(self, id_: int) -> bool:
+        """Put in one id. Returns whether none in the set is higher."""
         lasts = self._lasts
         if lasts and lasts[-1] + 1 == id_:
             lasts[-1] = id_
             self.changed.add(self._firsts[-1])
-        elif id_ not in self:
+            return True
+        if id_ not in self:
             self.add_range(id_, id_)
+        return self._lasts[-1] == id_
 
     def add_range(self, first: int, last: int) -> None:
         """Put in all ids from `first` to `last`. Raises `ValueError` when there are none."""

@@ -120,6 +120,7 @@ def _rebuilt(ledger: Ledger, snapshot: Snapshot) -> Fold:
         values.setdefault(cursor, {})[series_row] = value
     fold = Fold(upto=snapshot.marks.get("folded", 0))
     for cursor, stream_row, id_, event, taken_at, received_at, body in snapshot.events:
-        row_values = values.get(cursor, {})
-        fold.add(*stream_of[stream_row], (cursor, id_, event, taken_at, received_at, body), row_values)
+        entry, stream = stream_of[stream_row]
+        stream.given.add(id_)
+        fold.add(entry, stream, (cursor, id_, event, taken_at, received_at, body), values.get(cursor, {}))
     return fold

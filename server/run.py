@@ -30,7 +30,7 @@ _PET_S = 1.0
 _LOOK_S = 0.5
 _ALONE_S = 1.0
 """For which a worker has no primary before it tries to be it."""
-_GC_OBJECTS = 20_000
+_GC_OBJECTS = 50_000
 """New objects after which garbage is looked for among them."""
 
 

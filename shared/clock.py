@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MS = timedelta(milliseconds=1)
+_DAY_MS = 86_400_000
 _TIME_ERROR = 5  # adjtimex(2): the clock is not synchronised
 _TIMESYNCD = Path("/run/systemd/timesync/synchronized")
 _TIMEX_BYTES = 512  # more than any platform's struct timex
@@ -50,8 +50,8 @@ class SystemClock:
     def now(self) -> datetime:
         return datetime.now(UTC)
 
-    def monotonic_ns(self) -> int:
-        return time.monotonic_ns()
+    # The function itself: a relay asks several times for each event.
+    monotonic_ns = staticmethod(time.monotonic_ns)
 
     def synchronised(self) -> bool:
         # adjtimex(2) with a zeroed struct only asks; it needs no privilege.
@@ -88,7 +88,9 @@ def local_text(moment: datetime) -> str:
 
 def to_ms(moment: datetime) -> int:
     """`moment` in milliseconds since 1970, UTC."""
-    return (moment - _EPOCH) // _MS
+    since = moment - _EPOCH
+    # As `since // _MS` is, in a third of the time.
+    return since.days * _DAY_MS + since.seconds * 1000 + since.microseconds // 1000
 
 
 def from_ms(at_ms: int) -> datetime:

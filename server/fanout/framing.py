@@ -129,8 +129,9 @@ class FrameReader:
             if len(self._buffer) < self._need:
                 return messages
             data = self._buffer
-        at, size = 0, len(data)
-        while True:
+        at = end = 0
+        size = len(data)
+        while at < size:
             # Nearly all that comes is a whole message of text, and not long: that much is judged here.
             length = data[at + 1] ^ _MASKED if size - at >= _SHORTEST and data[at] == _WHOLE_TEXT else _EIGHT_BYTES
             body = at + 2 + _MASK_BYTES

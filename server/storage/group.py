@@ -1,6 +1,7 @@
 """One group of events, on its way into one transaction."""
 
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 from server.storage.dialect import Rows, as_json
@@ -43,8 +44,8 @@ class Group:
             if event.drop is not None:
                 drop = event.drop
                 drops.append((index, device.streams[drop.stream].row, drop.first, drop.last, drop.reason))
-        # In the order of their table: neighbours go to the same page.
-        readings.sort()
+        # By series, as their table is: neighbours go to the same page.
+        readings.sort(key=itemgetter(0))
         return cls(tickets, first, received_at, Rows(as_json(events), as_json(readings), as_json(drops)), values)
 
     @property
@@ -58,3 +59,4 @@ class Group:
             event = ticket.event
             row = (cursor, event.id, event.event, event.taken_at_ms, self.received_at, event.body)
             fold.add(ticket.device, ticket.stream, row, values)
+            del ticket.stream.waiting[event.id]

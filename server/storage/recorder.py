@@ -377,12 +377,12 @@ class Recorder:
         if not self._fold.events:
             self._fold_since_s = monotonic_s(self._clock)
         group.committed(self._fold)
-        for ticket in group.tickets:
-            del ticket.stream.waiting[ticket.event.id]
         self._waiting -= len(group.tickets)
         keep_all(
-            (ticket, Outcome(value=Stored(duplicate=False, cursor=cursor)))
-            for cursor, ticket in enumerate(group.tickets, group.first)
+            [
+                (ticket, Outcome(value=Stored(duplicate=False, cursor=cursor)))
+                for cursor, ticket in enumerate(group.tickets, group.first)
+            ]
         )
 
     def _not_written(self, tickets: list[Ticket], error: Exception) -> None:

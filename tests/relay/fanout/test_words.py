@@ -21,17 +21,23 @@ GOOD: dict[str, Any] = {
     "clock": {"boot_id": "b", "monotonic_ns": 1, "synchronised": True},
 }
 WORDS = st.sampled_from(["pi-1", "kitchen", "", "-", "a b", "a\x00b", "x" * 65, "2026-01-31 23:59:59", "ü"])
+MOMENTS = [
+    second + fraction
+    for second in ("2026-01-31T23:59:59", "2026-01-31 23:59:59", "2026-01-31T23:59:59.")
+    for fraction in ("", ".001Z", ".001Z\n", ".01Z", "\n")
+]
+"""Some are times, and most are nearly."""
 ROUNDS = st.fixed_dictionaries(
     {
         "id": st.sampled_from([1, -1]),
-        "datetime": st.sampled_from([GOOD["datetime"], "now"]),
+        "datetime": st.sampled_from([GOOD["datetime"], "now", *MOMENTS]),
         "fail": st.lists(WORDS, max_size=2),
         "data": st.dictionaries(WORDS | st.just("temperature"), st.sampled_from([21.0, 1000.0, None]), max_size=3),
     },
     optional={
         "device": WORDS | st.none(),
         "stream": WORDS | st.none(),
-        "taken_at": st.sampled_from([GOOD["taken_at"], "2026"]),
+        "taken_at": st.sampled_from([GOOD["taken_at"], "2026", *MOMENTS]),
         "clock": st.fixed_dictionaries({"boot_id": WORDS, "monotonic_ns": st.just(1), "synchronised": st.just(True)}),
     },
 )
@@ -74,4 +80,6 @@ def test_it_remembers_a_bounded_number_of_words(monkeypatch: pytest.MonkeyPatch)
     rounds = Rounds()
     for number in range(25):
         rounds.decode(text(GOOD | {"device": f"pi-{number}"}))
-    assert len(rounds._known) <= 10
+        moments = {"datetime": f"2026-01-31 23:59:{number:02d}", "taken_at": f"2026-01-31T23:59:{number:02d}.000Z"}
+        rounds.decode(text(GOOD | moments))
+    assert max(len(rounds._known), len(rounds._local), len(rounds._utc)) <= 11

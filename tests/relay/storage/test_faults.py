@@ -18,6 +18,7 @@ from server.settings import RetentionPolicy
 from server.storage import reload
 from server.storage.engine import Database
 from server.storage.examine import examine
+from server.storage.fold import Fold
 from server.storage.recorder import Limits, Recorder
 from server.storage.retention import Retention
 from server.storage.space import RESERVE_BYTES
@@ -146,16 +147,25 @@ def test_a_database_that_another_program_locks_refuses_and_then_goes_on(sqlite_u
     recorder.close()
 
 
-def test_a_fault_of_the_program_leaves_nobody_waiting(sqlite_url, opened, clock, monkeypatch):
+@pytest.mark.parametrize("good", [0, 3])
+def test_a_fault_of_the_program_leaves_nobody_waiting(sqlite_url, opened, clock, monkeypatch, good):
     recorder = Recorder.start(opened(sqlite_url), clock, Limits(pause_s=0))
     record(recorder, event(1))
+    add, left = Fold.add, iter(range(good))
+
+    def faulty_add(*arguments) -> None:
+        if next(left, None) is None:
+            raise ZeroDivisionError("division by zero")
+        add(*arguments)
+
     with monkeypatch.context() as faulty:
-        faulty.setattr("server.storage.group.Group.committed", lambda *_: 1 / 0)
+        faulty.setattr(Fold, "add", faulty_add)
         tickets = [recorder.offer(event(id_)) for id_ in range(2, 8)]
         with gevent.Timeout(10):
             for ticket in tickets:
                 with pytest.raises(Refusal, match="division by zero"):
                     ticket.wait()
+    assert recorder.waiting == 0
     # They were committed all the same, and who sends them again is told so.
     assert [recorder.submit(event(id_)).duplicate for id_ in range(2, 9)] == [True] * 6 + [False]
     recorder.close()

@@ -89,7 +89,7 @@ def local_text(moment: datetime) -> str:
 def to_ms(moment: datetime) -> int:
     """`moment` in milliseconds since 1970, UTC."""
     since = moment - _EPOCH
-    # As `since // _MS` is, in a third of the time.
+    # As `since // timedelta(milliseconds=1)` is, in a third of the time.
     return since.days * _DAY_MS + since.seconds * 1000 + since.microseconds // 1000
 
 

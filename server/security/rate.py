@@ -1,6 +1,6 @@
 """The rate limit of one connection: a counter over a sliding window, see docs/adr/0011."""
 
-from shared.clock import Clock
+from shared.clock import Clock, monotonic_s
 from shared.errors import Code, Refusal
 
 _WINDOW_S = 10
@@ -22,7 +22,7 @@ class RateLimit:
 
     def hit(self, key: str) -> None:
         """Count one event. Raises `Refusal` with `rate_limited`; what is refused is not counted."""
-        into_s = self._clock.monotonic_ns() / 1e9 - self._since_s
+        into_s = monotonic_s(self._clock) - self._since_s
         if into_s >= _WINDOW_S:
             into_s = self._turn(into_s)
         count = self._counts.get(key, 0)

@@ -36,10 +36,9 @@ class LiveFrames:
 
     def show(self, ticket: Ticket, spec: EventSpec, frame: Frame) -> None:
         """A frame goes out. It stays until its event is stored, or refused, and another one comes."""
-        frames = self._frames
-        while frames and frames[0][0].done:
-            frames.popleft()
-        frames.append((ticket, spec, frame))
+        while self._frames and self._frames[0][0].done:
+            self._frames.popleft()
+        self._frames.append((ticket, spec, frame))
 
     def uncommitted(self, device: str | None) -> list[tuple[EventSpec, Payload]]:
         """The frames of `device` (None: of all) that no replay finds."""

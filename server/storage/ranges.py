@@ -63,11 +63,6 @@ class IdRanges:
         self.gone.discard(first)
         self.changed.add(first)
 
-    @property
-    def highest(self) -> int:
-        """The highest id; -1 in an empty set."""
-        return self._lasts[-1] if self._lasts else -1
-
     def last_of(self, first: int) -> int:
         """Where the range that begins with `first` ends."""
         return self._lasts[bisect_right(self._firsts, first) - 1]

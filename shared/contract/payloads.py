@@ -326,7 +326,7 @@ class SensorData(Outboxed, frozen=True, kw_only=True):
         for name, value in self.data.items():
             if value is None:
                 continue
-            # Nearly all are, and to ask in words takes half as long as all the rest of the decoding.
+            # Nearly all are within bounds: a call to find that out takes half as long as all the rest of the decoding.
             quantity = quantities.QUANTITIES.get(name)
             if quantity is not None and quantity.low <= value <= quantity.high:
                 continue

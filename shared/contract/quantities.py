@@ -75,7 +75,7 @@ def known(name: str) -> Quantity | None:
 
 def problem(name: str, value: float) -> str | None:
     """Why `value` cannot be a reading of quantity `name`, or None where it can."""
-    quantity = QUANTITIES.get(name) or known(name)
+    quantity = known(name)
     if quantity is not None and quantity.low <= value <= quantity.high:
         return None
     low, high, unit = (quantity.low, quantity.high, quantity.unit) if quantity else (ANY_LOW, ANY_HIGH, "")

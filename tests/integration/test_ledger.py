@@ -17,6 +17,7 @@ from tests.support.processes import Process, RelayProcess, wait_for
 from tests.support.raw import RawClient
 
 LED = "breath_light"
+ASKED = 'breathlight_events_total{code="accepted",event="command_request_client",namespace="/client"}'
 
 
 @pytest.fixture
@@ -217,6 +218,8 @@ def test_the_command_line_stays_for_the_outcome_while_the_relay_is_restarted(hou
     with ThreadPoolExecutor(1) as pool:
         running = pool.submit(house.relay.cli, "off", "led", "--device", "pi-1", "--ttl", "30", "--json", timeout_s=60)
         wait_for("it is sent", lambda: house.relay.get("/api/commands?state=sent")["results"])
+        # Who asks must know its number, else it can only say that it does not know.
+        wait_for("it is answered", lambda: ASKED in house.relay.get("/metrics"))
         house.relay.process.kill()
         house.start_relay()
         house.agent.popen.send_signal(signal.SIGCONT)

@@ -80,8 +80,8 @@ def test_pages_see_a_job_from_its_start_to_its_plot(relay: RelayProcess, told: A
         # Sampling went on meanwhile.
         rounds = [body for name, body in told if name == SENSOR_DATA_PUB_CLIENT.name]
         assert len(rounds) > 5
-        # What the agent makes of a round comes along, through relay and all.
-        processes.wait_for("a score", lambda: [body for _, body in told if body.get("insight", {}).get("scores")])
+        # What the agent makes of a round comes along, through relay and all, once a value of this slow room changes.
+        processes.wait_for("a score", lambda: [body for _, body in told if body.get("insight", {}).get("scores")], 60)
 
 
 def test_a_new_agent_says_why_it_does_not_train(relay: RelayProcess, told: Any, tmp_path: Path) -> None:

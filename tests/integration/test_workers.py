@@ -144,7 +144,7 @@ def _role(port: int) -> str | None:
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=5) as answer:
             return str(json.load(answer)["role"])
-    except OSError:
+    except (OSError, http.client.HTTPException):
         return None
 
 

@@ -1,5 +1,6 @@
 """The registry of devices: who is connected, what each last said, and what was asked of it."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -61,7 +62,8 @@ class Device:
     """The one before the program that is connected now ended without saying so."""
     commands: dict[str, CommandResult] = field(default_factory=dict)
     """Where each command stands that has no final result yet, by id."""
-    _newest: Newest = field(default_factory=Newest)
+    _newest: defaultdict[str, Newest] = field(default_factory=lambda: defaultdict(Newest))
+    """By kind of news."""
 
     @property
     def tags(self) -> tuple[str, ...]:
@@ -106,7 +108,7 @@ class Device:
         if accessory not in self.accessories and len(self.accessories) >= MOST_ACCESSORIES:
             gone = next(name for name in self.accessories if name not in {info.accessory for info in self.infos})
             del self.accessories[gone]
-            self._newest.forget(f"status {gone}")
+            self._newest.pop(f"status {gone}", None)
         return self.accessories.setdefault(accessory, AccessoryRecord(accessory))
 
     # --- what it reports: late news, out of a backlog, is stored but is not what is now ---------------------------
@@ -121,7 +123,7 @@ class Device:
 
     def note_motion(self, frame: ClientMotion, now: datetime) -> None:
         """Take a movement that is not older than what is known."""
-        if self._newest.is_news("motion", as_of(frame.taken_at, now)):
+        if self._newest["motion"].is_news(as_of(frame.taken_at, now)):
             self.motion = frame
 
     def note_status(
@@ -132,7 +134,7 @@ class Device:
         `by` is who gave the command that the status names, where that one switched something.
         """
         record = self.record(accessory)
-        if not self._newest.is_news(f"status {accessory}", as_of(body.taken_at, now)):
+        if not self._newest[f"status {accessory}"].is_news(as_of(body.taken_at, now)):
             return None
         known = record.reported
         if by is not None:

@@ -1,4 +1,4 @@
-"""Of each kind of news of one device, when the newest was taken: what is older comes out of a backlog."""
+"""Of one kind of news of a device, when the newest was taken: what is older comes out of a backlog."""
 
 from datetime import datetime
 
@@ -17,20 +17,22 @@ def as_of(taken_at: str | None, now: datetime, taken: datetime | None = None) ->
 
 
 class Newest:
-    """Times by kind of news."""
+    """The time of the newest news of one kind."""
+
+    __slots__ = ("_as_of",)
 
     def __init__(self) -> None:
-        self._as_of: dict[str, str] = {}
+        self._as_of = ""
 
-    def is_news(self, of: str, at: str | None) -> bool:
-        """Whether this is not older than the newest of its kind. `at` is of `as_of`."""
+    def is_news(self, at: str | None) -> bool:
+        """Whether this is not older than the newest. `at` is of `as_of`."""
         if at is None:
             return True
-        if at < self._as_of.get(of, ""):
+        if at < self._as_of:
             return False
-        self._as_of[of] = at
+        self._as_of = at
         return True
 
-    def forget(self, of: str) -> None:
-        """There is no such kind any more."""
-        self._as_of.pop(of, None)
+    def recall(self, taken_at: str) -> None:
+        """Take over what was known before."""
+        self._as_of = self._as_of or taken_at

@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from server.state.newest import as_of
+from server.state.newest import Newest, as_of
 from server.state.schedule import Schedule
 from shared.clock import iso_utc, parse_iso_utc
 from shared.contract.payloads import LastReading, SensorData
@@ -35,13 +35,11 @@ class Readings(dict[str, LastReading]):
         for name, value in body.data.items():
             track = self._tracks.get(name)
             if track is None:
-                if len(self) >= MOST_QUANTITIES and name not in self:
+                if len(self) >= MOST_QUANTITIES:
                     continue
                 track = self._track(name)
-            if at is not None:
-                if at < track.as_of:
-                    continue
-                track.as_of = at
+            if not track.newest.is_news(at):
+                continue
             news.append(name)
             known = self.get(name)
             self[name] = LastReading(
@@ -57,7 +55,7 @@ class Readings(dict[str, LastReading]):
     def recall(self, name: str, value: float, taken_at: str, round_s: float | None) -> None:
         """Take the newest value that is stored: the newest round may have had none, or not this quantity."""
         track = self._tracks.get(name) or self._track(name)
-        track.as_of = track.as_of or taken_at
+        track.newest.recall(taken_at)
         known = self.get(name)
         if known is None:
             stale_after_s = Schedule().note(0.0, round_s)
@@ -75,10 +73,9 @@ class Readings(dict[str, LastReading]):
 class _Track:
     """What is known of one quantity beside its value."""
 
-    __slots__ = ("as_of", "schedule", "unit")
+    __slots__ = ("newest", "schedule", "unit")
 
     def __init__(self, unit: str) -> None:
         self.unit = unit
         self.schedule = Schedule()
-        self.as_of = ""
-        """When the newest value was taken, see `server.state.newest`; nothing is older than what is not known."""
+        self.newest = Newest()

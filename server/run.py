@@ -31,8 +31,7 @@ _LOOK_S = 0.5
 _ALONE_S = 1.0
 """For which a worker has no primary before it tries to be it."""
 _GC_OBJECTS = 50_000
-"""New objects after which garbage is looked for among them: more than are on their way when many outboxes are emptied,
-as those are looked through in vain."""
+"""New objects after which garbage is looked for: seldom, as most are on their way when outboxes are emptied."""
 
 
 def serve(settings: RelaySettings) -> None:

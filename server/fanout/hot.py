@@ -125,8 +125,7 @@ class Hot:
         if self._greenlet is None or self._greenlet.dead:
             self._hub, self._rests, self._greenlet = gevent.get_hub(), False, gevent.spawn(self._serve)
         elif self._rests:
-            if not self._turning:
-                self._at_the_end()
+            self._at_the_end()
             # The first one of a turn at once; where many come, one after the other: each step of so many is faster.
             if self._left == _TURN and getcurrent() is self._hub:
                 self._work()
@@ -134,15 +133,14 @@ class Hot:
 
     def _reply(self, sender: Sender, ack: str, values: Any) -> None:
         message = ack + StrictJson.dumps(values if isinstance(values, tuple) else (values,))
-        if not self._turning:
-            self._at_the_end()
+        self._at_the_end()
         if (acks := self._acks.get(sender)) is None:
             self._acks[sender] = [message]
         else:
             acks.append(message)
 
     def _at_the_end(self) -> None:
-        """Be called at the end of the hub's turn. Once in each: whoever comes often asks first."""
+        """Be called at the end of the hub's turn."""
         if not self._turning:
             self._turning = True
             self._hub.loop.run_callback(self._turn)

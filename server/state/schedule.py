@@ -25,10 +25,5 @@ class Schedule:
             # Of some: an outage makes a gap long, nothing makes it short.
             self._shortest_s = min(self._gaps_s)
         self._last_s = taken_s
-        period_s = self._shortest_s
-        if round_s is not None and round_s > period_s:
-            period_s = round_s
-        if not period_s:
-            return None
-        stale_s = _MISSED * period_s
-        return stale_s if stale_s > _LEAST_S else _LEAST_S
+        period_s = max(self._shortest_s, round_s or 0.0)
+        return max(_MISSED * period_s, _LEAST_S) if period_s else None

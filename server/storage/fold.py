@@ -75,13 +75,8 @@ class Fold:
         self.devices[device.row] = (device.name, received_at)
         if device.is_newest(event, stream.row, id_):
             self.latest[device.row, event] = (cursor, stream.row, id_, taken_at, received_at, body)
-            stamp = (taken_at, cursor)
-            for key, value in values.items():
-                self.last_values[key] = value
-                self.last_stamps[key] = stamp
-        self._roll_up(taken_at, values)
-
-    def _roll_up(self, taken_at: int, values: Mapping[int, float]) -> None:
+            self.last_values.update(values)
+            self.last_stamps.update(dict.fromkeys(values, (taken_at, cursor)))
         start = taken_at - taken_at % MINUTE_MS
         buckets = self.minutes.get(start)
         if buckets is None:

@@ -59,6 +59,6 @@ class Group:
             event = ticket.event
             row = (cursor, event.id, event.event, event.taken_at_ms, self.received_at, event.body)
             fold.add(ticket.device, ticket.stream, row, values)
-        # Only now: whoever is in neither could not be told that the fold has failed.
+        # Only now: those that still wait are told, should the fold fail.
         for ticket in self.tickets:
             del ticket.stream.waiting[ticket.event.id]

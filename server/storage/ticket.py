@@ -59,8 +59,7 @@ def keep_all(promises: Iterable[tuple[Promise[T], Outcome[T]]]) -> None:
         promise._outcome = outcome  # noqa: SLF001  # its own module
         for told in promise._then:  # noqa: SLF001
             listeners.append((told, outcome))  # noqa: PERF401  # one list for all of them, not one for each
-        if promise._pauses:  # noqa: SLF001
-            pauses += promise._pauses  # noqa: SLF001
+        pauses += promise._pauses  # noqa: SLF001
         # Who is told may know the promise: as a cycle, both would stay until the garbage collector comes.
         promise._then = ()  # noqa: SLF001
     if listeners:
